@@ -24,6 +24,10 @@ const ACCEPTED_CANCEL_RETRY_INTERVAL: Duration = Duration::from_secs(30);
 /// Timeouts of a single cancel request and of a single poll: a server that never answers must not delay the next one.
 const CANCEL_REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 const CONFIRM_POLL_TIMEOUT: Duration = Duration::from_secs(3);
+/// For checking whether a run is over before it is cancelled. After that, the cancel is sent anyway. After a signal, only
+/// the first part is certain: the rest is given up if it would delay the cancels of other runs.
+const CERTAIN_CHECK_TIME: Duration = Duration::from_millis(250);
+const MORE_CHECK_TIME: Duration = Duration::from_millis(1_750);
 
 /// How to stop waiting for a run.
 #[derive(Clone, Copy)]
@@ -120,7 +124,8 @@ async fn cancel(
                 }
             };
             resume_at = Instant::now() + CANCEL_RETRY_INTERVAL;
-            let response = timeout(CANCEL_REQUEST_TIMEOUT, provider.cancel(run)).await;
+            let request = provider.cancel(run, end_of_check(context));
+            let response = timeout(CANCEL_REQUEST_TIMEOUT, request).await;
             drop(slot);
             match response {
                 Ok(Ok(())) => {
@@ -157,6 +162,15 @@ async fn cancel(
             }
         }
         sleep_until(resume_at).await;
+    }
+}
+
+/// Returns when there is no more time for checking whether a run is over.
+async fn end_of_check(context: TargetContext<'_, '_>) {
+    sleep(CERTAIN_CHECK_TIME).await;
+    let others_wait = context.limits.cancels.available_permits() == 0;
+    if !(others_wait && context.shutdown.is_requested()) {
+        sleep(MORE_CHECK_TIME).await;
     }
 }
 

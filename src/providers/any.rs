@@ -457,8 +457,12 @@ impl AnyProvider<'_> {
         delegate!(self, provider => provider.displaced_by(run).await)
     }
 
-    pub(crate) async fn cancel(&self, run: &Run) -> Result<(), Error> {
-        delegate!(self, provider => provider.cancel(run).await)
+    pub(crate) async fn cancel(
+        &self,
+        run: &Run,
+        end_of_check: impl Future<Output = ()>,
+    ) -> Result<(), Error> {
+        delegate!(self, provider => provider.cancel(run, end_of_check).await)
     }
 
     pub(crate) async fn rerun_failed_jobs(&self, run: &Run, ended: &Snapshot) -> Result<(), Error> {

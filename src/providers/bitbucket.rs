@@ -342,7 +342,7 @@ impl<'a> Provider<'a> for Bitbucket<'a> {
         })
     }
 
-    async fn cancel(&self, run: &Run) -> Result<(), Error> {
+    async fn cancel(&self, run: &Run, _: impl Future<Output = ()>) -> Result<(), Error> {
         let url = self.repository(["pipelines", &run.id, "stopPipeline"]);
         let response = self.exchange(Method::POST, &url).await?;
         response.check_status("the cancel").map(drop)

@@ -14,13 +14,12 @@ pub(crate) mod spec;
 mod status;
 
 use std::rc::Rc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use ::http::StatusCode;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use tokio::time::timeout;
 use url::Url;
 
 use crate::model::{
@@ -44,9 +43,6 @@ pub(crate) use spec::GitHubSpec;
 
 /// Asks GitHub to return the run's id. GitHub Enterprise Server before 3.21 rejects the key.
 const RETURN_RUN_DETAILS: &str = "return_run_details";
-
-/// For checking whether the attempt is over before it is cancelled. After that, the cancel is sent anyway.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(2);
 
 pub(crate) struct GitHub<'a> {
     location: &'a Location,
@@ -245,11 +241,14 @@ impl<'a> Provider<'a> for GitHub<'a> {
     /// Cancels the run's attempt. GitHub cancels the current attempt, so nothing is sent if the run's is
     /// over: a later attempt is somebody else's re-run. A token that hasn't expired isn't renewed, because time may be
     /// short.
-    async fn cancel(&self, run: &Run) -> Result<(), Error> {
+    async fn cancel(&self, run: &Run, end_of_check: impl Future<Output = ()>) -> Result<(), Error> {
         let session = &self.session;
         session.renew_if_expired(self.location, self.http).await?;
-        let is_completed = timeout(ATTEMPT_TIMEOUT, self.is_completed(run)).await;
-        if is_completed.unwrap_or(false) {
+        let is_completed = tokio::select! {
+            is_completed = self.is_completed(run) => is_completed,
+            () = end_of_check => false,
+        };
+        if is_completed {
             return Ok(());
         }
         let url = self.repository_url(["actions", "runs", &run.id, "cancel"]);

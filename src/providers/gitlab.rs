@@ -268,7 +268,7 @@ impl<'a> Provider<'a> for GitLab<'a> {
         Ok(given.run(pipeline.iid, None))
     }
 
-    async fn cancel(&self, run: &Run) -> Result<(), Error> {
+    async fn cancel(&self, run: &Run, _: impl Future<Output = ()>) -> Result<(), Error> {
         let url = self.repository(["pipelines", &run.id, "cancel"]);
         let response = self.exchange(Method::POST, &url).await?;
         response.check_status("the cancel").map(drop)

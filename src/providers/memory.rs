@@ -193,7 +193,7 @@ impl<'a> Provider<'a> for Memory<'a> {
         Ok(given.run(None, None))
     }
 
-    async fn cancel(&self, _run: &Run) -> Result<(), Error> {
+    async fn cancel(&self, _run: &Run, _: impl Future<Output = ()>) -> Result<(), Error> {
         self.0.cancels.update(|count| count + 1);
         Ok(())
     }

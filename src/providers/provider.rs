@@ -291,8 +291,9 @@ pub(crate) trait Provider<'a>: Sized {
         Ok(None)
     }
 
-    /// Requests that a run is cancelled. Success means that the request was accepted, not that the run ends.
-    async fn cancel(&self, run: &Run) -> Result<(), Error>;
+    /// Requests that a run is cancelled. Success means that the request was accepted, not that the run ends. A check that
+    /// the run isn't over yet, if one is necessary, may take until `end_of_check`.
+    async fn cancel(&self, run: &Run, end_of_check: impl Future<Output = ()>) -> Result<(), Error>;
 
     /// Requests, once, to re-run the failed jobs of a run that has ended, as `ended` shows. Success means that the request
     /// was accepted.

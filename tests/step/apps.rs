@@ -201,6 +201,28 @@ fn a_second_signal_skips_the_revocation() {
     assert_eq!(requests(&sandbox, "DELETE", REVOCATION).len(), 0, "{done}");
 }
 
+/// The runner would kill the step after ten seconds.
+#[test]
+fn a_cancel_and_a_revocation_that_hang_do_not_delay_the_shutdown() {
+    let sandbox = with_scenario(Provider::GitHub, Scenario::endless());
+    let hangs = Fault::Delay(Moment::BeforeActing, 30 * SECOND);
+    sandbox.fault(Route::any().path("/cancel"), Occasion::Every, hangs.clone());
+    sandbox.fault(Route::any().path(REVOCATION), Occasion::Every, hangs);
+    let step = step(&sandbox).input("wait", "true");
+    let child = step.start();
+    step.until_said("accepted");
+    let began = Instant::now();
+    signal(&child, "INT");
+    let done = step.finish(child);
+    assert!(
+        began.elapsed() < 7 * SECOND,
+        "{:?}\n{done}",
+        began.elapsed()
+    );
+    assert_eq!(requests(&sandbox, "DELETE", REVOCATION).len(), 1, "{done}");
+    done.says("may still be running");
+}
+
 /// No new token can be minted for a while, but the current one stays valid until that is over, and so does the run.
 #[test]
 fn a_failed_renewal_loses_nothing_while_the_token_is_valid() {
@@ -320,6 +342,35 @@ fn a_renewal_that_hangs_before_a_trigger_is_retried() {
     );
     assert_eq!(sandbox.trigger_requests().len(), 2, "{done}");
     assert_eq!(sandbox.runs().len(), 1);
+}
+
+/// The renewal is answered after the signal, but its token is not used for a trigger any more.
+#[test]
+fn a_stop_during_a_renewal_before_a_trigger_sends_nothing() {
+    let sandbox = with_scenario(Provider::GitHub, Scenario::endless());
+    sandbox.with_world(|world| world.github.token_lifetime = 2 * SECOND);
+    let limit = Fault::github_secondary_limit(Some(4));
+    sandbox.fault(Route::triggers(), Occasion::Nth(1), limit);
+    let slow = Fault::Delay(Moment::BeforeActing, 5 * SECOND);
+    sandbox.fault(minting(), Occasion::Nth(2), slow);
+    let step = step(&sandbox).input("wait", "true");
+    let child = step.start();
+    until(&sandbox, "a renewal is tried", |sandbox| {
+        requests(sandbox, "POST", "/access_tokens").len() > 1
+    });
+    let began = Instant::now();
+    signal(&child, "INT");
+    let done = step.finish(child);
+    assert!(
+        began.elapsed() < 7 * SECOND,
+        "{:?}\n{done}",
+        began.elapsed()
+    );
+    // Only the one that was rate-limited.
+    assert_eq!(sandbox.trigger_requests().len(), 1, "{done}");
+    assert_eq!(sandbox.runs().len(), 0, "{done}");
+    done.fails(&["not triggered because the step was stopped before that; nothing was started"])
+        .outcome("not-sent");
 }
 
 /// A cancel that is refused because the token was revoked is sent again with a new token.

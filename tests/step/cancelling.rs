@@ -199,17 +199,24 @@ fn a_colleagues_new_attempt_is_not_cancelled() {
 }
 
 /// Starts a step with this many runs that never end.
-fn start_many(sandbox: &Sandbox, count: usize) -> (Step, Child) {
-    let entry = |number: usize| {
-        serde_json::json!({
+fn start_many(provider: Provider, sandbox: &Sandbox, count: usize) -> (Step, Child) {
+    let entry = |number: usize| match provider {
+        Provider::GitHub => serde_json::json!({
+            "repository": "octo-org/app",
+            "workflow": "build.yml",
+            "ref": "main",
+            "inputs": { "version": number.to_string() },
+        }),
+        Provider::GitLab | Provider::Bitbucket => serde_json::json!({
             "repository": "octo-group/tools/deployer",
             "ref": "main",
             "variables": { "NUMBER": number.to_string() },
-        })
+        }),
     };
     let targets: Vec<_> = (0..count).map(entry).collect();
-    let step = call(Provider::GitLab, sandbox)
+    let step = call(provider, sandbox)
         .input("repository", "")
+        .input("workflow", "")
         .input("ref", "")
         .input("targets", &serde_json::json!(targets).to_string())
         .input("max-parallel", "50");
@@ -220,23 +227,28 @@ fn start_many(sandbox: &Sandbox, count: usize) -> (Step, Child) {
     (step, child)
 }
 
-/// All runs are cancelled at once, however long each response takes.
+/// All runs are cancelled at once, however long each response takes. GitHub's cancel is preceded by a read.
 #[test]
 fn every_one_of_many_runs_gets_a_cancel() {
-    let sandbox = with_scenario(Provider::GitLab, Scenario::endless());
-    let (step, child) = start_many(&sandbox, 300);
-    let slow = Fault::Delay(Moment::BeforeActing, SECOND);
-    let route = Route::any().method("POST").path("/cancel");
-    sandbox.fault(route, Occasion::Every, slow);
-    stop(&step, child, "INT");
-    assert!(sandbox.runs().iter().all(|run| run.cancelled));
+    for provider in [Provider::GitHub, Provider::GitLab] {
+        let sandbox = with_scenario(provider, Scenario::endless());
+        let (step, child) = start_many(provider, &sandbox, 300);
+        let slow = Fault::Delay(Moment::BeforeActing, SECOND);
+        sandbox.fault(Route::any().method("GET"), Occasion::Every, slow.clone());
+        let cancels = Route::any().method("POST").path("/cancel");
+        sandbox.fault(cancels, Occasion::Every, slow);
+        stop(&step, child, "INT");
+        let runs = sandbox.runs();
+        let left = runs.iter().filter(|run| !run.cancelled).count();
+        assert_eq!(left, 0, "{provider}");
+    }
 }
 
 /// Only cancels that are already in flight, at most 90, can't be held back.
 #[test]
 fn a_rate_limited_cancel_pauses_the_other_cancels() {
     let sandbox = with_scenario(Provider::GitLab, Scenario::endless());
-    let (step, child) = start_many(&sandbox, 200);
+    let (step, child) = start_many(Provider::GitLab, &sandbox, 200);
     let route = Route::any().method("POST").path("/cancel");
     let limit = Fault::gitlab_limit(Some(2));
     sandbox.fault(route, Occasion::First(1), limit);

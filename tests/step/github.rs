@@ -4,7 +4,7 @@ use sandbox::world::{RunDetails, Scenario};
 use sandbox::{Fault, Moment, Occasion, Provider, Response, Route, World, demo};
 use serde_json::json;
 
-use crate::calls::{SECOND, call, start};
+use crate::calls::{SECOND, call, in_parallel, start};
 use crate::harness::{Step, sandbox};
 
 #[test]
@@ -488,26 +488,31 @@ fn a_long_list_of_workflows_is_cut() {
 /// The project's version, whatever the library would send.
 #[test]
 fn every_request_names_the_api_version_once() {
-    let world = World::demo().scenario(Provider::GitHub, Scenario::failing(SECOND));
-    let sandbox = start(world);
-    let step = call(Provider::GitHub, &sandbox);
-    let done = step.input("result-artifact", "result").run();
-    assert_eq!(done.outputs["conclusion"], "failure", "{done}");
-    let requests = sandbox.requests();
-    assert!(
-        requests
-            .iter()
-            .any(|request| request.path.ends_with("/logs"))
-    );
-    for request in requests.iter().filter(|request| request.provider.is_some()) {
-        for (name, value) in [
-            ("x-github-api-version", "2022-11-28"),
-            ("accept", "application/vnd.github+json"),
-        ] {
-            let sent: Vec<_> = request.headers.all(name).collect();
-            assert_eq!(sent, [value], "{name} of {}", request.path);
+    let sign_ins: Vec<fn(Step) -> Step> = vec![|step| step, |step| {
+        step.input("token", "").signed_in_as_app()
+    }];
+    in_parallel(sign_ins, |sign_in| {
+        let world = World::demo().scenario(Provider::GitHub, Scenario::failing(SECOND));
+        let sandbox = start(world);
+        let step = sign_in(call(Provider::GitHub, &sandbox));
+        let done = step.input("result-artifact", "result").run();
+        assert_eq!(done.outputs["conclusion"], "failure", "{done}");
+        let requests = sandbox.requests();
+        assert!(
+            requests
+                .iter()
+                .any(|request| request.path.ends_with("/logs"))
+        );
+        for request in requests.iter().filter(|request| request.provider.is_some()) {
+            for (name, value) in [
+                ("x-github-api-version", "2022-11-28"),
+                ("accept", "application/vnd.github+json"),
+            ] {
+                let sent: Vec<_> = request.headers.all(name).collect();
+                assert_eq!(sent, [value], "{name} of {}", request.path);
+            }
         }
-    }
+    });
 }
 
 /// As on a server that rejects the key because every response has the details.

@@ -2,11 +2,14 @@
 //! step ends in time, uses little memory, reports what it saw, and starts nothing twice.
 
 use std::fs;
+use std::process::Child;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use sandbox::world::Scenario;
-use sandbox::{Fault, MalformedResponse, Moment, Occasion, Provider, Response, Route};
+use sandbox::world::{JobScenario, Scenario};
+use sandbox::{
+    Fault, MalformedResponse, Moment, Occasion, Provider, RecordedRequest, Response, Route,
+};
 use serde_json::{Value, json};
 
 use crate::calls::{
@@ -107,8 +110,12 @@ fn on_each_provider(responses: Vec<HostileResponse>) -> Vec<(Provider, HostileRe
 
 /// Runs the step and checks its limits of time and memory.
 fn run_within_limits(step: &Step, max_duration: Duration, name: &str) -> Done {
+    finish_within_limits(step, step.start(), max_duration, name)
+}
+
+/// Finishes a step and checks its limits: the time that is left to it, and its memory since it started.
+fn finish_within_limits(step: &Step, child: Child, max_duration: Duration, name: &str) -> Done {
     let began = Instant::now();
-    let child = step.start();
     let id = child.id();
     let (done, peak) = thread::scope(|scope| {
         let peak = scope.spawn(move || peak_memory(id));
@@ -367,6 +374,11 @@ fn jobs(provider: Provider) -> Route {
     })
 }
 
+fn is_of_jobs(request: &RecordedRequest) -> bool {
+    let path = request.path.trim_end_matches('/');
+    path.ends_with("/jobs") || path.ends_with("/steps")
+}
+
 #[test]
 fn more_jobs_than_requested_are_not_kept() {
     in_parallel(PROVIDERS.to_vec(), |provider| {
@@ -375,6 +387,22 @@ fn more_jobs_than_requested_are_not_kept() {
         let step = call(provider, &sandbox);
         let done = run_within_limits(&step, 8 * TOLERANCE, "many jobs").passes();
         assert!(done.log.len() < 1_000_000, "{}", done.log.len());
+    });
+}
+
+/// They take ten pages.
+#[test]
+fn at_most_a_thousand_jobs_are_read() {
+    in_parallel(PROVIDERS.to_vec(), |provider| {
+        let job = |number| JobScenario::new(&format!("job-{number}"), Duration::ZERO);
+        let scenario = (0..1_100).map(job).fold(Scenario::new(), Scenario::job);
+        let sandbox = with_scenario(provider, scenario);
+        let step = call(provider, &sandbox);
+        let done = run_within_limits(&step, 2 * TOLERANCE, "a thousand jobs").passes();
+        done.says("only 1000 of the run's jobs were read");
+        let mut pages = sandbox.requests();
+        pages.retain(is_of_jobs);
+        assert_eq!(pages.len(), 10, "{provider}");
     });
 }
 
@@ -387,7 +415,7 @@ fn long_names_do_not_delay_the_shutdown() {
         let secrets = format!("KEY: |\n  {}", KEY.replace('\n', "\n  "));
         let step = call(provider, &sandbox);
         let step = match provider {
-            Provider::GitHub => step,
+            Provider::GitHub => step.input("token", "").signed_in_as_app(),
             Provider::GitLab => step.input("secret-variables", &secrets),
             Provider::Bitbucket => step
                 .input("secret-variables", &secrets)
@@ -396,20 +424,11 @@ fn long_names_do_not_delay_the_shutdown() {
         let child = step.start();
         until(&sandbox, "the jobs are read", |sandbox| {
             let requests = sandbox.requests();
-            requests.iter().any(|request| {
-                request.path.trim_end_matches('/').ends_with("/jobs")
-                    || request.path.trim_end_matches('/').ends_with("/steps")
-            })
+            requests.iter().any(is_of_jobs)
         });
         thread::sleep(SECOND);
-        let signalled = Instant::now();
         signal(&child, "TERM");
-        let done = step.finish(child);
-        assert!(
-            signalled.elapsed() < 5 * SECOND,
-            "{:?}",
-            signalled.elapsed()
-        );
+        let done = finish_within_limits(&step, child, 5 * SECOND, "long names");
         assert!(done.log.len() < 100_000, "{}", done.log.len());
         assert!(sandbox.runs()[0].cancelled, "{done}");
     });

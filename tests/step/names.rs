@@ -2,6 +2,7 @@
 //! can't rearrange the line they are in.
 
 use sandbox::world::{JobScenario, Log, Scenario};
+use sandbox::{Provider, World};
 
 use crate::calls::{PROVIDERS, SECOND, call, in_parallel, with_scenario};
 use crate::harness::Done;
@@ -49,6 +50,30 @@ fn without(text: &str, start: &str, end: &str) -> String {
     [first].into_iter().chain(rest).collect()
 }
 
+/// Checks that nothing in the summary's Markdown is a link, a mention or markup of others.
+fn check(markdown: &str) {
+    for part in [
+        // Both as they are and HTML-escaped, because unescaping comes first.
+        "www.",
+        "bob@evil",
+        "bob&#64;evil",
+        "@octocat",
+        "&#64;octocat",
+        "#1 ",
+        "#1\n",
+        "#1<",
+        "&#35;1",
+        "://",
+        "&#58;//",
+        "](https",
+        "<img",
+        "a|b",
+        "`",
+    ] {
+        assert!(!markdown.contains(part), "{part}\n{markdown}");
+    }
+}
+
 #[test]
 fn names_never_become_links_or_mentions() {
     in_parallel(PROVIDERS.to_vec(), |provider| {
@@ -57,30 +82,56 @@ fn names_never_become_links_or_mentions() {
             let done = call(provider, &sandbox).run();
             assert_eq!(done.code, Some(1), "{done}");
             let markdown = markdown(&done);
-            for part in [
-                // Both as they are and HTML-escaped, because unescaping comes first.
-                "www.",
-                "bob@evil",
-                "bob&#64;evil",
-                "@octocat",
-                "&#64;octocat",
-                "#1 ",
-                "#1\n",
-                "#1<",
-                "&#35;1",
-                "://",
-                "&#58;//",
-                "](https",
-                "<img",
-                "a|b",
-                "`",
-            ] {
-                assert!(!markdown.contains(part), "{part}\n{markdown}");
-            }
+            check(&markdown);
             // As code, in which GitHub doesn't look for mentions.
             assert!(markdown.contains(" in job <code>"), "{done}");
         });
     });
+}
+
+/// As far as such names may contain these characters.
+#[test]
+fn names_of_branches_and_pipelines_never_become_links_or_mentions() {
+    in_parallel(PROVIDERS.to_vec(), |provider| {
+        in_parallel(NAMES[..8].to_vec(), |name| {
+            let sandbox = with_scenario(provider, Scenario::failing(SECOND));
+            sandbox.with_world(|world| add(world, provider, name));
+            let step = call(provider, &sandbox);
+            let done = match provider {
+                Provider::GitHub | Provider::GitLab => step.input("ref", &branch(name)),
+                Provider::Bitbucket => step.input("custom-pipeline", name),
+            }
+            .run();
+            assert_eq!(done.outputs["conclusion"], "failure", "{done}");
+            check(&markdown(&done));
+        });
+    });
+}
+
+/// A branch can't contain all of these characters.
+fn branch(name: &str) -> String {
+    name.replace([' ', '[', ':'], "")
+}
+
+/// Adds a branch of this name, or a custom pipeline on Bitbucket. On GitHub, workflow and run get it as their title.
+fn add(world: &mut World, provider: Provider, name: &str) {
+    let branch = (
+        branch(name),
+        "0123456789abcdef0123456789abcdef01234567".to_owned(),
+    );
+    match provider {
+        Provider::GitHub => {
+            let repository = &mut world.github.repositories[0];
+            repository.git.branches.push(branch);
+            repository.workflows[0].run_name = Some(name.to_owned());
+            name.clone_into(&mut repository.workflows[0].name);
+        }
+        Provider::GitLab => world.gitlab.projects[0].git.branches.push(branch),
+        Provider::Bitbucket => {
+            let pipelines = &mut world.bitbucket.repositories[0].custom_pipelines;
+            pipelines.push(name.to_owned());
+        }
+    }
 }
 
 #[test]

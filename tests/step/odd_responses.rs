@@ -6,7 +6,7 @@ use sandbox::{Fault, Moment, Occasion, Provider, Route, Sandbox};
 use serde_json::{Value, json};
 
 use crate::calls::{
-    PROVIDERS, SECOND, call, dispatch, in_parallel, own_runs, status_requests, trigger,
+    PROVIDERS, SECOND, call, dispatch, in_parallel, own_runs, signal, status_requests, trigger,
     with_scenario,
 };
 use crate::harness::Done;
@@ -146,6 +146,23 @@ fn a_response_without_a_url_is_accepted() {
         };
         let url = &done.outputs["run-url"];
         assert!(url.ends_with(&page), "{url} {page}");
+    });
+}
+
+/// A run without a URL is still this step's own.
+#[test]
+fn a_run_without_a_url_is_cancelled_after_a_signal() {
+    in_parallel(PROVIDERS.to_vec(), |provider| {
+        let sandbox = with_scenario(provider, Scenario::endless());
+        let fault = Fault::Edit(without_urls);
+        sandbox.fault(Route::triggers(), Occasion::Every, fault);
+        let step = call(provider, &sandbox);
+        let child = step.start();
+        step.until_said(": running");
+        signal(&child, "INT");
+        let done = step.finish(child);
+        assert!(sandbox.runs()[0].cancelled, "{done}");
+        assert_eq!(done.outputs["conclusion"], "cancelled", "{done}");
     });
 }
 

@@ -59,6 +59,9 @@ fn unclear() -> Vec<(&'static str, Fault)> {
                 length: 10_000_000,
             },
         ),
+        ("300", Fault::redirect(300, "/elsewhere")),
+        ("301", Fault::redirect(301, "/elsewhere")),
+        ("302", Fault::redirect(302, "/elsewhere")),
         ("303", Fault::redirect(303, "/elsewhere")),
     ]
 }

@@ -197,6 +197,43 @@ fn the_conclusion_is_empty_if_one_target_has_none() {
     });
 }
 
+/// One target's run has passed, and the other one's is left running.
+#[test]
+fn the_conclusion_is_empty_if_a_run_is_left_running() {
+    let world = World::demo()
+        .scenario(Provider::GitHub, Scenario::passing(SECOND))
+        .scenario_of(
+            Provider::GitHub,
+            "octo-org/app",
+            "build.yml",
+            Scenario::endless(),
+        );
+    let sandbox = start(world);
+    let targets = json!([
+        {"repository": "octo-org/app", "workflow": "build.yml"},
+        {"repository": "octo-org/private", "workflow": "deploy.yml"},
+    ]);
+    let step = Step::github(&sandbox)
+        .input("repository", "")
+        .input("ref", "main")
+        .input("targets", &targets.to_string())
+        .input("wait", "true")
+        .input("on-abandoned", "leave");
+    let child = step.start();
+    step.until_said("success");
+    signal(&child, "INT");
+    let done = step.finish(child);
+    let conclusions: Vec<_> = done
+        .results()
+        .iter()
+        .map(|result| result["conclusion"].clone())
+        .collect();
+    assert_eq!(conclusions, [json!(null), json!("success")], "{done}");
+    assert_eq!(done.outputs["outcome"], "accepted", "{done}");
+    assert_eq!(done.outputs["conclusion"], "", "{done}");
+    assert!(sandbox.runs().iter().all(|run| !run.cancelled), "{done}");
+}
+
 /// One target's trigger got no clear response.
 #[test]
 fn the_conclusion_is_empty_if_a_runs_end_was_not_seen() {

@@ -65,6 +65,29 @@ fn a_slow_cancel_is_confirmed() {
     });
 }
 
+/// The second process signs in anew, and its token is revoked like the first one's.
+#[test]
+fn an_app_signs_in_again_to_cancel_a_run() {
+    let on_cancel = OnCancel::RefusesAtFirst {
+        status: 409,
+        times: 8,
+    };
+    let sandbox = with_scenario(Provider::GitHub, Scenario::endless().on_cancel(on_cancel));
+    let step = call(Provider::GitHub, &sandbox)
+        .input("token", "")
+        .signed_in_as_app();
+    let (first, second) = cancelled_step(&step);
+    first.says("may still be running");
+    second.passes().says("is over: cancelled");
+    assert!(sandbox.runs()[0].cancelled);
+    assert_eq!(sandbox.trigger_requests().len(), 1);
+    let (minted, valid) = sandbox.with_world(|world| {
+        let valid = world.github.minted_tokens().len();
+        (world.github.minted, valid)
+    });
+    assert_eq!((minted, valid), (2, 0));
+}
+
 /// The second process only knows the saved id or marker.
 #[test]
 fn runs_left_by_a_killed_process_are_cancelled() {

@@ -1,10 +1,11 @@
 //! SIGINT and SIGTERM: the program ends in order and quickly, and reports what may have been started.
 
+use std::process::Child;
 use std::time::{Duration, Instant};
 
 use sandbox::{Fault, Moment, Occasion, Route, Sandbox};
 
-use crate::calls::signal;
+use crate::calls::{PROVIDERS, in_parallel, signal, trigger};
 use crate::harness::{Step, sandbox};
 
 /// Waits until the sandbox has received this many requests.
@@ -73,32 +74,36 @@ fn a_second_signal_stops_the_step_immediately() {
 
 #[test]
 fn nothing_is_sent_after_a_signal() {
-    // While it reads the default branch.
-    let sandbox = sandbox();
-    let delay = Fault::Delay(Moment::BeforeActing, Duration::from_secs(20));
-    sandbox.fault(Route::any().method("GET"), Occasion::Every, delay);
-    let step = Step::gitlab(&sandbox);
-    let child = step.start();
-    until_requests(&sandbox, 1);
-    signal(&child, "TERM");
-    step.finish(child)
-        .fails(&["not triggered because the step was stopped before that; nothing was started"])
-        .outcome("not-sent");
-    assert_eq!(sandbox.trigger_requests().len(), 0);
+    in_parallel(PROVIDERS.to_vec(), |provider| {
+        // While it reads the default branch.
+        let sandbox = sandbox();
+        let delay = Fault::Delay(Moment::BeforeActing, Duration::from_secs(20));
+        sandbox.fault(Route::any().method("GET"), Occasion::Every, delay);
+        let step = trigger(provider, &sandbox).input("ref", "");
+        let child = step.start();
+        until_requests(&sandbox, 1);
+        stop_before_the_trigger(&step, child);
+        assert_eq!(sandbox.trigger_requests().len(), 0);
 
-    // While it waits for a rate limit to pass.
-    sandbox.clear_faults();
-    sandbox.fault(
-        Route::triggers(),
-        Occasion::Every,
-        Fault::gitlab_limit(Some(100)),
-    );
-    let step = Step::gitlab(&sandbox).input("ref", "main");
-    let child = step.start();
-    step.until_said("retrying in 100 s");
+        // While it waits for a rate limit to pass.
+        sandbox.clear_faults();
+        sandbox.fault(
+            Route::triggers(),
+            Occasion::Every,
+            Fault::gitlab_limit(Some(100)),
+        );
+        let step = trigger(provider, &sandbox);
+        let child = step.start();
+        step.until_said("retrying in 100 s");
+        stop_before_the_trigger(&step, child);
+        assert_eq!(sandbox.trigger_requests().len(), 1);
+        assert_eq!(sandbox.runs().len(), 0);
+    });
+}
+
+fn stop_before_the_trigger(step: &Step, child: Child) {
     signal(&child, "TERM");
     step.finish(child)
         .fails(&["not triggered because the step was stopped before that; nothing was started"])
         .outcome("not-sent");
-    assert_eq!(sandbox.runs().len(), 0);
 }

@@ -360,16 +360,6 @@ fn unreadable_jobs_are_reported_in_one_line() {
     });
 }
 
-#[test]
-fn a_run_with_more_than_a_thousand_jobs_says_so() {
-    let scenario = (0..1_001).fold(Scenario::new(), |scenario, index| {
-        scenario.job(JobScenario::new(&format!("shard {index}"), Duration::ZERO))
-    });
-    let sandbox = with_scenario(Provider::GitHub, scenario);
-    let done = call(Provider::GitHub, &sandbox).run().passes();
-    done.says("only 1000 of the run's jobs were read");
-}
-
 /// An overloaded server only returns small pages, and no more pages than usual are read.
 #[test]
 fn the_number_of_jobs_that_were_read_is_right_for_small_pages_too() {
