@@ -1,6 +1,9 @@
 //! Turns signals into a value that is passed to everything that may have to stop.
 
+#[cfg(unix)]
 use tokio::signal::unix::{SignalKind, signal};
+#[cfg(windows)]
+use tokio::signal::windows::{ctrl_break, ctrl_c};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -39,10 +42,16 @@ impl ShutdownHandle {
 
 impl Shutdown {
     /// Listens for SIGINT and SIGTERM. The program is process 1 of its container, for which the kernel ignores both
-    /// unless there is a handler. Fails if the handlers can't be installed.
+    /// unless there is a handler. On Windows a runner sends Ctrl+C and Ctrl+Break instead. Fails if the handlers can't be
+    /// installed.
     pub(crate) fn on_signals() -> std::io::Result<Self> {
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut terminate = signal(SignalKind::terminate())?;
+        #[cfg(unix)]
+        let (mut interrupt, mut terminate) = (
+            signal(SignalKind::interrupt())?,
+            signal(SignalKind::terminate())?,
+        );
+        #[cfg(windows)]
+        let (mut interrupt, mut terminate) = (ctrl_c()?, ctrl_break()?);
         let (handle, shutdown) = Self::manual();
         tokio::spawn(async move {
             for mode in [ShutdownMode::Graceful, ShutdownMode::Immediate] {

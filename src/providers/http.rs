@@ -3,6 +3,7 @@
 mod client;
 mod download;
 mod failure;
+#[cfg(target_os = "linux")]
 mod name;
 pub(crate) mod proxies;
 pub(super) mod request;

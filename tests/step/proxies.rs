@@ -319,9 +319,8 @@ fn an_unreachable_proxy_is_named() {
             "can't be reached through the proxy 127.0.0.1:{}",
             port.number()
         )]);
-    done.outcome("rejected").says(
-        "the action runs in a container, where 127.0.0.1 and localhost are the container itself",
-    );
+    done.outcome("rejected")
+        .says("in the action's container, 127.0.0.1 and localhost are the container itself");
     assert_eq!(sandbox.connections(), 0);
 }
 

@@ -199,7 +199,7 @@ fn explained() -> Vec<Explained> {
                 trigger(Provider::GitHub, sandbox).environment("SSL_CERT_FILE", "/no/file")
             },
             says: "octo-org/app: SSL_CERT_FILE: `/no/file` can't be read",
-            hint: "hint: use a path that exists inside the action's container",
+            hint: "hint: use a path that exists where the action runs",
             heading: "SSL_CERT_FILE: … can't be read: …",
         },
         Explained {

@@ -14,6 +14,7 @@ use rustls::ClientConfig;
 use tokio::time::Instant;
 use url::{Origin, Url};
 
+#[cfg(target_os = "linux")]
 use super::name::Resolver;
 use super::response;
 use crate::providers::error::{Error, ErrorKind};
@@ -112,8 +113,9 @@ fn build_client(
         .redirect(Policy::none())
         .retry(reqwest::retry::never())
         .http1_only()
-        .user_agent(USER_AGENT)
-        .dns_resolver(Resolver::default());
+        .user_agent(USER_AGENT);
+    #[cfg(target_os = "linux")]
+    let builder = builder.dns_resolver(Resolver::default());
     with_proxies(proxies, builder).build().map_err(|error| {
         Error::new(ErrorKind::Rejected, "the HTTP client can't be created")
             .hint("report this as a bug in the action")

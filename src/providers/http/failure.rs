@@ -8,16 +8,18 @@ use url::Url;
 
 use super::Http;
 use super::client::TIMEOUT;
+#[cfg(target_os = "linux")]
 use super::name;
 use crate::providers::error::{Error, ErrorKind, causes, innermost};
 use crate::providers::http::proxies::host_and_port;
 
+#[cfg(target_os = "linux")]
 const NO_RESOLVER_HINT: &str = "make sure that this file of the runner, or of its container, is readable and names a DNS server. An entry in /etc/hosts can't replace it";
 const UNREACHABLE_HINT: &str = "check `server-url` and `repository`. A server in a private network can only be reached by a runner in that network";
 const SHORT_NAME_HINT: &str = "check `server-url`. A name without a dot only works if the runner's network or its /etc/hosts knows it; otherwise use the full name, like `git.example.com`";
 const UNKNOWN_ISSUER_HINT: &str = "if the server, or a proxy in between, has a certificate of a private CA, set `ca-certificates` to the CA's certificate";
 const INVALID_CERTIFICATE_HINT: &str = "fix the server's certificate. If you expected a different certificate, check `server-url` and the proxy; for a private CA, set `ca-certificates`";
-const LOOPBACK_PROXY_HINT: &str = "use an address of the proxy that containers can reach, such as the runner's IP address: the action runs in a container, where 127.0.0.1 and localhost are the container itself";
+const LOOPBACK_PROXY_HINT: &str = "use an address of the proxy that containers can reach, such as the runner's IP address: in the action's container, 127.0.0.1 and localhost are the container itself";
 
 impl Http<'_> {
     pub(super) fn transport_error(&self, address: &Url, error: &(dyn StdError + 'static)) -> Error {
@@ -38,6 +40,7 @@ impl Http<'_> {
             };
             return Error::new(ErrorKind::Unknown, what).because(error);
         }
+        #[cfg(target_os = "linux")]
         if let Some(no_resolver) =
             causes(error).find_map(|cause| cause.downcast_ref::<name::NoResolver>())
         {

@@ -1,5 +1,5 @@
 //! Name resolution with `/etc/hosts` and the servers in `/etc/resolv.conf`, because a static binary has no system
-//! resolver.
+//! resolver. Only for Linux: on other systems the binary isn't static, and uses the system's.
 
 use std::error::Error as StdError;
 use std::fmt;

@@ -12,7 +12,7 @@ use rustls_native_certs::load_certs_from_paths;
 
 use crate::providers::error::{Error, ErrorKind, innermost};
 
-const IN_CONTAINER: &str = "use a path that exists inside the action's container, where the workspace is `/github/workspace`. If the variable isn't set, public CAs are trusted";
+const IN_CONTAINER: &str = "use a path that exists where the action runs: in its container, the workspace is `/github/workspace`. If the variable isn't set, public CAs are trusted";
 
 /// Returns the trusted CAs: the default ones, and the `additional` PEM certificates.
 pub(super) fn roots(additional: Option<&str>) -> Result<RootCertStore, Error> {
