@@ -92,6 +92,34 @@ fn a_cancelled_job_calls_the_second_entry_point() {
     assert!(image.contains(&format!("ln -s trigger-pipeline /image{path}\n")));
 }
 
+/// For runners without Docker. From `inputs` to `outputs` the file is a copy of the other one.
+#[test]
+fn native_action_has_the_same_inputs_and_outputs() {
+    let part = |path: &str| {
+        let text = document(path).text;
+        let (_, rest) = text.split_once("\ninputs:\n").expect("it has inputs");
+        let (part, _) = rest.split_once("\nruns:\n").expect("`runs` is last");
+        part.to_owned()
+    };
+    assert_eq!(part("native/action.yml"), part("action.yml"));
+}
+
+/// `cancelled()` starts the binary again, under its second name.
+#[test]
+fn native_action_has_a_post_step_for_cancelled_jobs() {
+    let action = yaml(&document("native/action.yml").text).expect("native/action.yml is YAML");
+    let runs = &action["runs"];
+    assert_eq!(runs["using"], "node24");
+    assert_eq!(runs["post-if"], "cancelled()");
+    let script = |key: &str| {
+        let name = runs[key].as_str().expect("a script");
+        document(format!("native/{name}")).text
+    };
+    let second = format!("'{}')", harness::SECOND_CHANCE);
+    assert!(script("post").contains(&second));
+    assert!(script("main").contains("'trigger-pipeline')"));
+}
+
 #[test]
 fn output_reference_matches_action_yml() {
     let page = document("docs/reference/outputs.md");

@@ -74,12 +74,13 @@ struct Allowed {
 const ALLOWED: [Allowed; 0] = [];
 
 /// Where to look: files, and folders with everything in them.
-const PLACES: [&str; 11] = [
+const PLACES: [&str; 12] = [
     "README.md",
     "CHANGELOG.md",
     "CONTRIBUTING.md",
     "SECURITY.md",
     "action.yml",
+    "native",
     "docs",
     ".github",
     ".ci",
