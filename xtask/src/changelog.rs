@@ -68,7 +68,15 @@ pub(crate) fn notes(
          ```\n\n\
          Rebuild it from the same base image:\n\n\
          ```sh\ndocker build --build-arg RUST_IMAGE={base} .\n```\n\n\
-         The bill of materials for each platform is attached.\n"
+         The bill of materials for each platform is attached.\n\n\
+         ## The binaries\n\n\
+         `native/` of this version downloads the binary for its runner from here, and checks it against the SHA-256 \
+         in `native/release.json`. Those for Linux are the ones in the image. Verify a file in the same way:\n\n\
+         ```sh\n\
+         gh attestation verify trigger-pipeline-linux-amd64 --repo \"$REPOSITORY\" \\\n  \
+         --signer-workflow \"$REPOSITORY/.github/workflows/release.yml\" --source-ref {git_ref} \\\n  \
+         --deny-self-hosted-runners\n\
+         ```\n"
     ))
 }
 

@@ -7,6 +7,7 @@
 mod action;
 mod bill;
 mod changelog;
+mod native;
 mod release;
 mod roots;
 #[cfg(test)]
@@ -70,6 +71,16 @@ enum ReleaseStep {
         image: Image,
         #[arg(long, default_value = "action.yml")]
         file: PathBuf,
+    },
+    /// Writes a version and the checksums of its binaries into native/release.json
+    Native {
+        version: Version,
+        /// Where the binaries can be downloaded, without a slash at the end
+        #[arg(long)]
+        url: String,
+        /// What sha256sum prints for them
+        #[arg(long)]
+        sums: PathBuf,
     },
     /// Adds the C library and the base image to a bill of materials
     Bill {
@@ -153,6 +164,11 @@ fn run(step: ReleaseStep) -> Result<()> {
         ReleaseStep::Pin { image, file } => {
             let pinned = action::pinned(&read(&file)?, &image)?;
             write(&file, &pinned)?;
+        }
+        ReleaseStep::Native { version, url, sums } => {
+            let file = here("native/release.json");
+            let release = native::released(&read(&file)?, &version, &url, &read(&sums)?)?;
+            write(&file, &release)?;
         }
         ReleaseStep::Bill {
             file,

@@ -77,7 +77,11 @@ fn a_job_that_may_write_compiles_no_crates() {
         assert!(writers.len() > 2 && writers.len() < jobs.len());
         for job in writers {
             for script in &job.scripts {
-                let script = script.replace(".ci/image --built", "");
+                // The name of the binary contains `pip`.
+                let harmless = [".ci/image --built", "trigger-pipeline"];
+                let script = harmless
+                    .iter()
+                    .fold(script.clone(), |script, part| script.replace(part, ""));
                 for tool in ["cargo", "rustc", ".ci/", "npm", "pip"] {
                     assert!(!script.contains(tool), "{}: {script}", job.name);
                 }
