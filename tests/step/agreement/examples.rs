@@ -12,6 +12,9 @@ use crate::harness::{Done, Step};
 /// How `uses:` names the action in the documents.
 pub(super) const ACTION: &str = "octo-org/trigger-pipeline@";
 
+/// The same for runners without Docker.
+const NATIVE_ACTION: &str = "octo-org/trigger-pipeline/native@";
+
 /// The value of `secret-variables`; it must not be shown.
 const DEPLOY_KEY: &str = "sandbox key,\nof two \"lines\"";
 
@@ -189,7 +192,7 @@ pub(super) fn examples() -> Vec<Example> {
                 if members
                     .get("uses")
                     .and_then(Value::as_str)
-                    .is_some_and(|uses| uses.starts_with(ACTION))
+                    .is_some_and(|uses| uses.starts_with(ACTION) || uses.starts_with(NATIVE_ACTION))
                 {
                     assert!(node["with"].is_object(), "an example has inputs");
                     found.push((pairs(&node["with"]), pairs(&node["env"])));
