@@ -90,6 +90,22 @@ fn a_job_that_may_write_compiles_no_crates() {
     });
 }
 
+/// The files come from a job that compiles crates.
+#[test]
+fn the_commit_checks_every_file_that_it_pushes() {
+    with_jobs(|_, jobs| {
+        let commit = jobs.iter().find(|job| job.name == "commit").unwrap();
+        let script = commit.scripts.concat();
+        for check in [
+            "git diff --numstat -- action.yml",
+            "git diff --name-only",
+            "diff - native/release.json",
+        ] {
+            assert!(script.contains(check), "{check}: {script}");
+        }
+    });
+}
+
 #[test]
 fn nothing_becomes_visible_without_approval() {
     with_jobs(|_, jobs| {
