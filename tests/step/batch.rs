@@ -144,7 +144,7 @@ fn fail_fast_sends_no_more_triggers_and_waits_for_started_runs() {
         .input("wait", "true")
         .input("max-parallel", "1");
     let done = step.input("fail-fast", "true").run().fails(&[
-        "octo-org/app workflow missing.yml: not triggered: octo-org/app workflow missing.yml: octo-org/app has no workflow `missing.yml`",
+        "octo-org/app workflow missing.yml: not triggered: octo-org/app workflow missing.yml: the repository has no workflow `missing.yml`",
         "2 targets: not triggered: octo-group/tools/deployer, octo-org/app workflow build.yml [4]: not triggered because another target failed and `fail-fast` is on",
     ]);
     assert_eq!(

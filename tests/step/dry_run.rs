@@ -63,7 +63,7 @@ fn a_dry_run_notices_what_does_not_exist() {
         (
             github,
             vec![("workflow", "biuld.yml"), ("ref", "main")],
-            "octo-org/app has no workflow `biuld.yml` on its default branch",
+            "the repository has no workflow `biuld.yml` on its default branch",
         ),
         (
             github,
@@ -93,7 +93,7 @@ fn a_dry_run_notices_what_does_not_exist() {
         (
             Step::gitlab,
             vec![("repository", "octo-group/nowhere"), ("ref", "main")],
-            "octo-group/nowhere doesn't exist, or the token can't access it",
+            "the project doesn't exist, or the token can't access it",
         ),
         (
             Step::bitbucket,
@@ -108,7 +108,7 @@ fn a_dry_run_notices_what_does_not_exist() {
         (
             Step::bitbucket,
             vec![("repository", "octo-workspace/nowhere"), ("ref", "main")],
-            "octo-workspace/nowhere doesn't exist, or the token can't access it",
+            "the repository doesn't exist, or the token can't access it",
         ),
     ] {
         let sandbox = sandbox();
