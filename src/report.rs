@@ -12,7 +12,7 @@ mod run_end;
 mod summary;
 mod verdict;
 
-pub(crate) use annotations::{Annotation, Room, annotations, errors, passes};
+pub(crate) use annotations::{Annotation, Room, annotations, errors_below, passes};
 pub(crate) use commit_status::{
     INTERRUPTED, STARTING, contexts, last_status, pending_description, statuses_refused,
     statuses_unset, would_set_status,
@@ -194,7 +194,7 @@ mod tests {
             prop_assert!(description.chars().count() <= 130, "{}", description);
             target_verdict(&report);
             word(&report);
-            errors(&report, &help);
+            errors_below("", &report, &help);
             let reports = [report];
             annotations(&reports, Room { errors: 1, warnings: 1 }, &help);
             verdict(&reports);
