@@ -20,7 +20,7 @@ pub(crate) use commit_status::{
 pub(crate) use help::{Help, with_link};
 pub(crate) use log::{announcement, duration, job_log, line, warning};
 pub(crate) use outputs::{early_outputs, first_outputs, outputs, outputs_of_invalid};
-pub(crate) use summary::{summary, summary_of_invalid};
+pub(crate) use summary::{Note, summary, summary_of_invalid};
 pub(crate) use verdict::{Word, counts, target_verdict, verdict, word};
 
 use crate::providers::target::Target;
@@ -199,7 +199,7 @@ mod tests {
             annotations(&reports, Room { errors: 1, warnings: 1 }, &help);
             verdict(&reports);
             outputs(&reports, &hide, usize::MAX);
-            summary(&reports, Mode::Send, &[(target, text)], &help, &hide, usize::MAX);
+            summary(&reports, Mode::Send, &[Note::Caution(target.to_string(), text)], &help, &hide, usize::MAX);
         });
     }
 }

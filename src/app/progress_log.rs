@@ -13,7 +13,7 @@ use crate::host::Console;
 use crate::model::{Event, News, Run, State};
 use crate::providers::target::{Request, Target};
 use crate::providers::target_report::TargetReport;
-use crate::report::{self, Help, Word};
+use crate::report::{self, Help, Note, Word};
 
 /// Interval of the heartbeat line for several targets, while nothing else is logged.
 const HEARTBEAT_INTERVAL: Duration = Duration::from_mins(1);
@@ -39,8 +39,8 @@ pub(super) struct ProgressLog<'a> {
     last_line: Cell<Instant>,
     /// How much has been logged so far.
     logged: Cell<usize>,
-    /// What somebody should act on soon, with the index of the target that it is about, for the summary.
-    cautions: RefCell<Vec<(usize, String)>>,
+    /// What the summary shows besides the results.
+    notes: RefCell<Vec<Note>>,
     /// The results of the finished targets.
     finished: RefCell<Vec<Word>>,
     /// Rank of the published target: whether its run is missing, then its index. The smallest wins.
@@ -64,15 +64,15 @@ impl<'a> ProgressLog<'a> {
             start: Instant::now(),
             last_line: Cell::new(Instant::now()),
             logged: Cell::default(),
-            cautions: RefCell::default(),
+            notes: RefCell::default(),
             finished: RefCell::default(),
             published_rank: Cell::new(None),
         }
     }
 
-    /// Takes out what somebody should act on soon, with the index of the target that it is about.
-    pub(super) fn take_cautions(&self) -> Vec<(usize, String)> {
-        self.cautions.take()
+    /// Takes out what the summary shows besides the results.
+    pub(super) fn take_notes(&self) -> Vec<Note> {
+        self.notes.take()
     }
 
     pub(super) fn saved_state(&self) -> &SavedState<'a> {
@@ -211,10 +211,6 @@ impl Observer for ProgressLog<'_> {
                 ..
             } => self.publish(index, Some(run)),
             Event::AcceptedWithoutRun(_) => self.publish(index, None),
-            Event::Caution(what) => {
-                let caution = (index, (*what).to_owned());
-                self.cautions.borrow_mut().push(caution);
-            }
             Event::Beginning
             | Event::DefaultReference(_)
             | Event::Waiting { .. }
@@ -225,8 +221,11 @@ impl Observer for ProgressLog<'_> {
             | Event::NothingFoundYet { .. }
             | Event::Recalled { .. }
             | Event::Run { .. }
+            | Event::Caution(_)
             | Event::WouldSend { .. } => {}
         }
+        let note = Note::of(self.target(index), event);
+        self.notes.borrow_mut().extend(note);
         if self.is_single() {
             self.log_now(index, event);
         } else if is_heartbeat(event) {

@@ -22,6 +22,13 @@ fn a_dry_run_does_everything_except_the_trigger() {
     assert_eq!(sandbox.requests().len(), 1, "the default branch is read");
     assert_eq!(sandbox.runs().len(), 0);
     assert!(done.summary.contains("dry run"));
+    let shown = done
+        .summary
+        .split_once("<pre>\nPOST ")
+        .expect("the request")
+        .1;
+    assert!(shown.contains("/trigger/pipeline\n{"), "{done}");
+    assert!(shown.contains("PASSWORD&quot;:&quot;***&quot;"), "{done}");
 }
 
 #[test]
