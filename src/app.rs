@@ -16,7 +16,7 @@ use crate::input::{self, InputError, RawRequest};
 use crate::model::{Caller, Problem};
 use crate::providers::target::{Mode, Request, Target};
 use crate::providers::target_report::TargetReport;
-use crate::report::{self, Annotation, Help, Room};
+use crate::report::{self, Annotation, Help, Note, Room};
 use commit_statuses::CommitStatuses;
 use progress_log::ProgressLog;
 pub(crate) use second_chance::run as second_chance;
@@ -60,19 +60,12 @@ pub(crate) async fn run(
         console.warning(&warning.title, &warning.text);
     }
     let help = help(console);
-    let (reports, cautions) = run_targets(&request, &caller, &help, console, shutdown).await;
+    let (reports, notes) = run_targets(&request, &caller, &help, console, shutdown).await;
     annotate(&reports, &help, console);
     let hide = |text: &str| console.hide(text);
     let limits = console.host().limits();
     console.outputs(report::outputs(&reports, &hide, limits.results));
-    let summary = report::summary(
-        &reports,
-        request.mode,
-        &cautions,
-        &help,
-        &hide,
-        limits.summary,
-    );
+    let summary = report::summary(&reports, request.mode, &notes, &help, &hide, limits.summary);
     console.summary(&summary);
     let verdict = report::verdict(&reports);
     if console.lost_output() {
@@ -95,33 +88,27 @@ fn help(console: &Console) -> Help {
 }
 
 /// Triggers the targets and monitors their runs, and shows both in the log and as commit statuses. Also returns what
-/// somebody should act on soon.
+/// the summary shows besides the results.
 async fn run_targets<'a>(
     request: &'a Request,
     caller: &Caller,
     help: &Help,
     console: &Console,
     shutdown: &Shutdown,
-) -> (Vec<TargetReport<'a>>, Vec<(&'a Target, String)>) {
+) -> (Vec<TargetReport<'a>>, Vec<Note>) {
     let statuses = CommitStatuses::new(request, caller, console);
     let is_sent = request.mode == Mode::Send;
     let Some(sent) = statuses.as_ref().filter(|_| is_sent) else {
         let progress_log = ProgressLog::new(request, help, console, None);
         let reports = batch::run(request, shutdown, &progress_log, None).await;
         statuses.iter().for_each(CommitStatuses::describe);
-        return (reports, cautions(request, &progress_log));
+        return (reports, progress_log.take_notes());
     };
     let progress_log = ProgressLog::new(request, help, console, Some(sent));
     let running = batch::run(request, shutdown, &progress_log, Some(sent.board()));
     let reports = sent.send_during(shutdown, running).await;
     sent.forget_settled(progress_log.saved_state());
-    (reports, cautions(request, &progress_log))
-}
-
-fn cautions<'a>(request: &'a Request, progress_log: &ProgressLog<'_>) -> Vec<(&'a Target, String)> {
-    let cautions = progress_log.take_cautions().into_iter();
-    let cautions = cautions.map(|(index, text)| (&request.targets[index], text));
-    cautions.collect()
+    (reports, progress_log.take_notes())
 }
 
 /// Reads the inputs and the caller from the host, and masks their secrets.

@@ -12,7 +12,7 @@ mod run_end;
 mod summary;
 mod verdict;
 
-pub(crate) use annotations::{Annotation, Room, annotations, errors, passes};
+pub(crate) use annotations::{Annotation, Room, annotations, errors_below, passes};
 pub(crate) use commit_status::{
     INTERRUPTED, STARTING, contexts, last_status, pending_description, statuses_refused,
     statuses_unset, would_set_status,
@@ -20,7 +20,7 @@ pub(crate) use commit_status::{
 pub(crate) use help::{Help, with_link};
 pub(crate) use log::{announcement, duration, job_log, line, warning};
 pub(crate) use outputs::{early_outputs, first_outputs, outputs, outputs_of_invalid};
-pub(crate) use summary::{summary, summary_of_invalid};
+pub(crate) use summary::{Note, summary, summary_of_invalid};
 pub(crate) use verdict::{Word, counts, target_verdict, verdict, word};
 
 use crate::providers::target::Target;
@@ -194,12 +194,12 @@ mod tests {
             prop_assert!(description.chars().count() <= 130, "{}", description);
             target_verdict(&report);
             word(&report);
-            errors(&report, &help);
+            errors_below("", &report, &help);
             let reports = [report];
             annotations(&reports, Room { errors: 1, warnings: 1 }, &help);
             verdict(&reports);
             outputs(&reports, &hide, usize::MAX);
-            summary(&reports, Mode::Send, &[(target, text)], &help, &hide, usize::MAX);
+            summary(&reports, Mode::Send, &[Note::Caution(target.to_string(), text)], &help, &hide, usize::MAX);
         });
     }
 }

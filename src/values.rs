@@ -12,7 +12,6 @@ pub(crate) use document::{
 pub(crate) use error::{Checked, EntryName, Errors, InputError, invalid, merged};
 pub(crate) use inputs::{Inputs, hint_for_unknown, nearest_input};
 pub(crate) use raw_input::RawInput;
-#[cfg(test)]
 pub(crate) use table::INPUTS;
 pub(crate) use table::declared;
 

@@ -1,5 +1,5 @@
 //! Writes events to the log. A single target's events are logged at once. With several targets, only urgent events are;
-//! all lines of a target are logged as a group when it is finished.
+//! all lines of a target are logged as a group when it is finished, except for what has just been said.
 
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
@@ -13,10 +13,19 @@ use crate::host::Console;
 use crate::model::{Event, News, Run, State};
 use crate::providers::target::{Request, Target};
 use crate::providers::target_report::TargetReport;
-use crate::report::{self, Help, Word};
+use crate::report::{self, Help, Note, Word};
 
 /// Interval of the heartbeat line for several targets, while nothing else is logged.
 const HEARTBEAT_INTERVAL: Duration = Duration::from_mins(1);
+
+/// Lines that belong together in a target's group.
+struct Entry {
+    lines: Vec<String>,
+    /// The value of `logged` after they were logged at once.
+    logged: Option<usize>,
+    /// The id of the run that they report the end of.
+    ended_run: Option<String>,
+}
 
 pub(super) struct ProgressLog<'a> {
     request: &'a Request,
@@ -24,12 +33,14 @@ pub(super) struct ProgressLog<'a> {
     console: &'a Console,
     saved_state: SavedState<'a>,
     statuses: Option<&'a CommitStatuses<'a>>,
-    /// Lines of each target that are logged when it is finished; unused for a single target.
-    buffers: Vec<RefCell<Vec<String>>>,
+    /// What is logged of each target when it is finished; unused for a single target.
+    buffers: Vec<RefCell<Vec<Entry>>>,
     start: Instant,
     last_line: Cell<Instant>,
-    /// What somebody should act on soon, with the index of the target that it is about, for the summary.
-    cautions: RefCell<Vec<(usize, String)>>,
+    /// How much has been logged so far.
+    logged: Cell<usize>,
+    /// What the summary shows besides the results.
+    notes: RefCell<Vec<Note>>,
     /// The results of the finished targets.
     finished: RefCell<Vec<Word>>,
     /// Rank of the published target: whether its run is missing, then its index. The smallest wins.
@@ -52,15 +63,16 @@ impl<'a> ProgressLog<'a> {
             buffers: request.targets.iter().map(|_| RefCell::default()).collect(),
             start: Instant::now(),
             last_line: Cell::new(Instant::now()),
-            cautions: RefCell::default(),
+            logged: Cell::default(),
+            notes: RefCell::default(),
             finished: RefCell::default(),
             published_rank: Cell::new(None),
         }
     }
 
-    /// Takes out what somebody should act on soon, with the index of the target that it is about.
-    pub(super) fn take_cautions(&self) -> Vec<(usize, String)> {
-        self.cautions.take()
+    /// Takes out what the summary shows besides the results.
+    pub(super) fn take_notes(&self) -> Vec<Note> {
+        self.notes.take()
     }
 
     pub(super) fn saved_state(&self) -> &SavedState<'a> {
@@ -76,8 +88,14 @@ impl<'a> ProgressLog<'a> {
     }
 
     fn log(&self, text: &str) {
-        self.last_line.set(Instant::now());
+        self.count();
         self.console.log(text);
+    }
+
+    /// Records that something is logged.
+    fn count(&self) {
+        self.last_line.set(Instant::now());
+        self.logged.set(self.logged.get() + 1);
     }
 
     /// Sets outputs at once, so that they survive whatever follows: the first run of the first target that has one.
@@ -116,18 +134,44 @@ impl<'a> ProgressLog<'a> {
 
     fn buffer(&self, index: usize, event: &Event<'_>) {
         let target = self.target(index);
-        let mut buffer = self.buffers[index].borrow_mut();
+        let mut lines = Vec::new();
         if let Event::Beginning = event {
-            buffer.push(report::announcement(target, self.request.mode));
+            lines.push(report::announcement(target, self.request.mode));
         }
-        if let Some(line) = report::line(target, event) {
-            if is_urgent(event, target) {
-                let url = page(target, event).map(|url| format!(" {url}"));
-                self.log(&format!("{line}{}", url.unwrap_or_default()));
+        let line = report::line(target, event);
+        let url = page(target, event).map(str::to_owned);
+        let mut logged = None;
+        if let Some(line) = line.as_ref().filter(|_| is_urgent(event, target)) {
+            let url = url.as_ref().map(|url| format!(" {url}"));
+            self.log(&format!("{line}{}", url.unwrap_or_default()));
+            logged = Some(self.logged.get());
+        }
+        lines.extend(line.into_iter().chain(url));
+        self.buffers[index].borrow_mut().push(Entry {
+            lines,
+            logged,
+            ended_run: ended_run(event).map(str::to_owned),
+        });
+    }
+
+    /// Takes out the lines of a target's group, without those that stand right above it, in its title, or below them as
+    /// an error.
+    fn take_lines(&self, index: usize, report: &TargetReport<'_>) -> Vec<String> {
+        let mut entries = self.buffers[index].take();
+        let mut above = self.logged.get();
+        for entry in entries.iter_mut().rev() {
+            if entry.logged == Some(above) {
+                entry.lines.clear();
+                above -= 1;
             }
-            buffer.push(line);
         }
-        buffer.extend(page(target, event).map(str::to_owned));
+        let monitored = &report.monitored;
+        let ends_elsewhere = |id: &str| {
+            let mut failed = monitored.counted().filter(|run| !report.run_passes(run));
+            monitored.runs.len() == 1 || failed.any(|run| run.run.id == id)
+        };
+        entries.retain(|entry| !entry.ended_run.as_deref().is_some_and(ends_elsewhere));
+        entries.into_iter().flat_map(|entry| entry.lines).collect()
     }
 
     fn log_heartbeat(&self) {
@@ -167,10 +211,6 @@ impl Observer for ProgressLog<'_> {
                 ..
             } => self.publish(index, Some(run)),
             Event::AcceptedWithoutRun(_) => self.publish(index, None),
-            Event::Caution(what) => {
-                let caution = (index, (*what).to_owned());
-                self.cautions.borrow_mut().push(caution);
-            }
             Event::Beginning
             | Event::DefaultReference(_)
             | Event::Waiting { .. }
@@ -181,8 +221,11 @@ impl Observer for ProgressLog<'_> {
             | Event::NothingFoundYet { .. }
             | Event::Recalled { .. }
             | Event::Run { .. }
+            | Event::Caution(_)
             | Event::WouldSend { .. } => {}
         }
+        let note = Note::of(self.target(index), event);
+        self.notes.borrow_mut().extend(note);
         if self.is_single() {
             self.log_now(index, event);
         } else if is_heartbeat(event) {
@@ -200,10 +243,12 @@ impl Observer for ProgressLog<'_> {
         {
             // Of several targets, too: it isn't kept until the target is finished.
             let (title, lines) = report::job_log(self.target(index), log);
+            self.count();
             self.console.quote(&title, &lines);
         }
         if let Some((title, text)) = report::warning(self.target(index), event, self.help) {
             if self.console.warnings() < self.console.host().limits().annotations / 2 {
+                self.count();
                 self.console.warning(&title, &text);
             } else {
                 // The rest of what the host shows is kept for what is known at the end.
@@ -221,14 +266,17 @@ impl Observer for ProgressLog<'_> {
         if self.is_single() {
             return;
         }
+        let lines = self.take_lines(index, report);
+        if report.was_left_out() {
+            // One annotation says that of all such targets.
+            return;
+        }
         let title = report::target_verdict(report);
-        self.last_line.set(Instant::now());
+        let errors = report::errors_below(&title, report, self.help);
+        self.count();
         self.console.group(&title, || {
-            for line in self.buffers[index].take() {
-                self.console.log(&line);
-            }
-            for error in report::errors(report, self.help) {
-                self.console.log(&error);
+            for line in lines.iter().chain(&errors) {
+                self.console.log(line);
             }
         });
         let logs = report.monitored.runs.iter().flat_map(|run| &run.logs);
@@ -261,6 +309,19 @@ fn page<'e>(target: &Target, event: &'e Event<'_>) -> Option<&'e str> {
         | Event::Caution(_)
         | Event::Run { .. }
         | Event::Trace(_) => None,
+    }
+}
+
+/// Returns the id of the run whose end an event reports.
+fn ended_run<'e>(event: &'e Event<'_>) -> Option<&'e str> {
+    if let Event::Run {
+        run,
+        news: News::Ended { .. },
+    } = event
+    {
+        Some(&run.id)
+    } else {
+        None
     }
 }
 

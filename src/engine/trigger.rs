@@ -60,7 +60,7 @@ pub(crate) async fn prepare<'a>(
         match (&target.follow, &target.wait, &target.recall) {
             (Some(follow), ..) => {
                 for given in &follow.runs {
-                    followed.push(provider.followed(given, repository).await?);
+                    followed.push(provider.followed(given).await?);
                 }
             }
             (None, Some(_), _) | (None, None, Some(_)) => {

@@ -431,17 +431,13 @@ impl AnyProvider<'_> {
 
     /// Reads a run that was started elsewhere. If it can't be read, the error says whether it's the run or the
     /// repository.
-    pub(crate) async fn followed(
-        &self,
-        given: &FollowedRun,
-        repository: &str,
-    ) -> Result<Run, Error> {
+    pub(crate) async fn followed(&self, given: &FollowedRun) -> Result<Run, Error> {
         let error = match delegate!(self, provider => provider.followed(given).await) {
             Err(error) if error.kind() == ErrorKind::Rejected => error,
             read => return read,
         };
         if error.is_missing() && delegate!(self, provider => provider.is_public().await).is_ok() {
-            let message = format!("{repository} has no run {}", given.id);
+            let message = format!("the repository has no run {}", given.id);
             return Err(
                 error.with_message(message, "check `follow`, and whether the run was deleted")
             );

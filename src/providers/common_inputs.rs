@@ -6,7 +6,7 @@ use crate::model::Secret;
 use crate::providers::provider::InputContext;
 use crate::providers::reference::{BRANCHES, Reference, TAGS};
 use crate::providers::variable::{Argument, Variable};
-use crate::values::{Checked, Errors, InputError, Inputs, Node, invalid};
+use crate::values::{Checked, Errors, InputError, Inputs, Node};
 
 /// The `token` input.
 pub(super) enum Token {
@@ -63,12 +63,16 @@ impl InputContext<'_> {
 
     /// Returns the error for a credential that is set, but empty.
     pub(super) fn empty<T>(&self, input: &str) -> Checked<T> {
-        let or_withheld = self.or_withheld;
-        invalid(
-            input,
-            format!("is empty. The secret isn't set{or_withheld}"),
-        )
+        empty_secret(input, self.or_withheld).fail()
     }
+}
+
+/// `or_withheld` says why a secret may be missing besides.
+pub(crate) fn empty_secret(input: &str, or_withheld: &str) -> InputError {
+    InputError::new(
+        input,
+        format!("is empty. The secret isn't set{or_withheld}"),
+    )
 }
 
 pub(super) fn reference(inputs: &Inputs) -> Checked<Option<Reference>> {

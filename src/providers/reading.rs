@@ -10,9 +10,10 @@ use crate::providers::http::{Http, Response, ResponseBody};
 pub(super) const INVALID_TOKEN_HINT: &str = "the token is mistyped, expired or revoked, or belongs to another server. Create a new one and update the secret";
 pub(super) const OWN_WORDS_HINT: &str = "sign in on its web page as the token's owner, and do what its message asks for; then run the step again";
 
-/// Says that something can't be found, for whatever reason. The providers don't distinguish between the two.
-pub(super) fn not_visible(repository: &str) -> String {
-    format!("{repository} doesn't exist, or the token can't access it")
+/// Says that something can't be found, for whatever reason. The providers don't distinguish between the two. A target's
+/// own repository isn't named: the target is, and without a name, equal errors of several targets become one.
+pub(super) fn not_visible(what: &str) -> String {
+    format!("{what} doesn't exist, or the token can't access it")
 }
 
 /// Adds the status of a second request to that of the trigger, as evidence.

@@ -51,6 +51,11 @@ impl<'a> TargetReport<'a> {
         self.problems().next().is_none() && monitored.counted().all(|run| self.run_passes(run))
     }
 
+    /// Whether nothing was done for the target, for a reason that lies elsewhere.
+    pub(crate) fn was_left_out(&self) -> bool {
+        matches!(self.problem, Some(Problem::NotSent(_)))
+    }
+
     /// Whether a run has one of the `success-conclusions`. Any run passes if the step didn't wait for its end.
     pub(crate) fn run_passes(&self, run: &RunReport) -> bool {
         if self.target.wait.is_none() || run.end.is_none() {

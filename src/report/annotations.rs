@@ -8,6 +8,7 @@ use super::retries::{earlier_failures, is_flaky};
 use super::run_end::{quoted, run_name};
 use crate::model::Run;
 use crate::providers::target_report::TargetReport;
+use crate::text::untrusted::one_line;
 
 /// Maximum number of targets with the same error to name.
 const MAX_NAMED: usize = 10;
@@ -183,14 +184,17 @@ fn listed(mut names: Vec<String>) -> String {
     format!("{}{more}", names.join(", "))
 }
 
-/// Returns all errors of one target in full, line by line, for its group in the log.
-pub(crate) fn errors(report: &TargetReport<'_>, help: &Help) -> Vec<String> {
+/// Returns all errors of one target, line by line, for its group in the log, without what the group's title says.
+pub(crate) fn errors_below(title: &str, report: &TargetReport<'_>, help: &Help) -> Vec<String> {
     let errors = errors_of(report).into_iter();
-    errors
-        .flat_map(|error| {
-            let sentence = format!("{}: {}", report.target, error.sentence());
-            [vec![sentence], error.details(help)].concat()
-        })
+    let lines = errors.flat_map(|error| {
+        let is_said = title.contains(&one_line(&error.text.end.to_string()));
+        let sentence = format!("{}: {}", report.target, error.sentence());
+        let sentence = Some(sentence).filter(|_| !is_said);
+        sentence.into_iter().chain(error.details(help))
+    });
+    lines
+        .filter(|line| title.split(' ').all(|word| word != line))
         .collect()
 }
 

@@ -16,13 +16,21 @@ use super::retries::{earlier_failures, is_flaky, retries};
 use super::run_end::{of_workflow, run_name};
 use super::verdict::{Word, run_word, word};
 use super::{Hide, pipeline};
-use crate::model::{Job, JobLog, MatchedBy, Outcome, Run, RunReport};
+use crate::model::{Event, Job, JobLog, MatchedBy, Outcome, Run, RunReport};
 use crate::providers::target::{Mode, Target};
 use crate::providers::target_report::TargetReport;
 use crate::text::untrusted::{one_line, visible};
 
 /// Maximum number of bars in a readable diagram.
 const MAX_BARS: usize = 60;
+
+/// What the summary shows of a target besides its result. The target's name comes first.
+pub(crate) enum Note {
+    /// Something that somebody should act on soon.
+    Caution(String, String),
+    /// The request of a dry run.
+    WouldSend(String, String),
+}
 
 /// The summary under construction.
 struct Page {
@@ -43,12 +51,12 @@ impl Page {
     }
 }
 
-/// Returns the headline, the table, a sentence for each error and for each caution of a target, the diagram and the logs,
+/// Returns the headline, the table, a sentence for each error, the notes, the diagram and the logs,
 /// in at most about `max_size` bytes.
 pub(crate) fn summary(
     reports: &[TargetReport<'_>],
     mode: Mode,
-    cautions: &[(&Target, String)],
+    notes: &[Note],
     help: &Help,
     hide: Hide<'_>,
     max_size: usize,
@@ -67,8 +75,8 @@ pub(crate) fn summary(
     for report in reports {
         run_notes(report, &servers, hide, &mut page);
     }
-    for (target, what) in cautions {
-        page.add(&caution_paragraph(target, what, help, hide));
+    for note in notes {
+        page.add(&note.paragraph(help, hide));
     }
     diagram(reports, hide, &mut page);
     for report in reports {
@@ -257,11 +265,39 @@ fn error_paragraph(
 }
 
 /// Returns what somebody should act on soon, such as a token that is about to expire.
-fn caution_paragraph(target: &Target, what: &str, help: &Help, hide: Hide<'_>) -> String {
-    let name = code(&hide(&target.to_string()));
-    let link = help.link(what);
-    let more = link.map_or(String::new(), |link| more_about(&link, hide));
-    format!("\n**{name}**: {}{more}\n", sentences(&hide(what), &[]))
+impl Note {
+    /// Returns what the summary shows of an event besides the results.
+    pub(crate) fn of(target: &Target, event: &Event<'_>) -> Option<Self> {
+        if let Event::Caution(what) = event {
+            Some(Self::Caution(target.to_string(), (*what).to_owned()))
+        } else if let Event::WouldSend { url, body } = event {
+            Some(Self::WouldSend(
+                target.to_string(),
+                format!("POST {url}\n{body}"),
+            ))
+        } else {
+            None
+        }
+    }
+
+    fn paragraph(&self, help: &Help, hide: Hide<'_>) -> String {
+        let name = |target: &String| code(&hide(target));
+        match self {
+            Self::Caution(target, what) => {
+                let link = help.link(what);
+                let more = link.map_or(String::new(), |link| more_about(&link, hide));
+                let what = sentences(&hide(what), &[]);
+                format!("\n**{}**: {what}{more}\n", name(target))
+            }
+            Self::WouldSend(target, request) => {
+                let request = escape_html(&hide(request));
+                format!(
+                    "\n**{}**: the request that would be sent\n\n<pre>\n{request}\n</pre>\n",
+                    name(target)
+                )
+            }
+        }
+    }
 }
 
 /// Returns a line with the link to what explains an error or a caution.

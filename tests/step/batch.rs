@@ -144,7 +144,7 @@ fn fail_fast_sends_no_more_triggers_and_waits_for_started_runs() {
         .input("wait", "true")
         .input("max-parallel", "1");
     let done = step.input("fail-fast", "true").run().fails(&[
-        "octo-org/app workflow missing.yml: not triggered: octo-org/app workflow missing.yml: octo-org/app has no workflow `missing.yml`",
+        "octo-org/app workflow missing.yml: not triggered: octo-org/app workflow missing.yml: the repository has no workflow `missing.yml`",
         "2 targets: not triggered: octo-group/tools/deployer, octo-org/app workflow build.yml [4]: not triggered because another target failed and `fail-fast` is on",
     ]);
     assert_eq!(
@@ -441,6 +441,98 @@ fn each_target_has_a_group_and_all_have_one_diagram() {
     assert_eq!(done.outputs["conclusion"], "failure");
     let first = &done.results()[0]["runs"][0];
     assert_eq!(done.outputs["run-url"], first["url"].as_str().unwrap());
+}
+
+/// Returns the lines of the log's group with this title, title included.
+fn group_lines<'a>(done: &'a Done, title: &str) -> Vec<&'a str> {
+    let start = format!("::group::{title}");
+    let lines = done
+        .log
+        .lines()
+        .skip_while(|line| !line.starts_with(&start));
+    lines.take_while(|line| *line != "::endgroup::").collect()
+}
+
+/// The title of a group says how the target ended, and what was logged right above it is still in sight.
+#[test]
+fn a_group_says_nothing_twice() {
+    let sandbox = start(
+        World::demo()
+            .scenario(Provider::GitHub, Scenario::failing(2 * SECOND))
+            .scenario(Provider::GitLab, Scenario::passing(SECOND))
+            .scenario(Provider::Bitbucket, Scenario::endless()),
+    );
+    let mut targets = one_of_each(&sandbox);
+    targets.push(github("octo-org/app", "missing.yml"));
+    let done = step_with(&sandbox, &targets)
+        .input("wait", "true")
+        .input("timeout", "7s")
+        .run();
+    let failed = group_lines(&done, "✗ octo-org/app workflow build.yml #1 failed after ");
+    assert!(failed[0].contains(" in job "), "{done}");
+    assert!(failed.len() > 3, "it shows what happened: {done}");
+    let passed = group_lines(
+        &done,
+        "✓ octo-group/tools/deployer pipeline #1 succeeded after ",
+    );
+    let late = group_lines(
+        &done,
+        "✗ octo-workspace/service pipeline #1 was still running after 7s",
+    );
+    for (group, said) in [
+        (&failed, " failed after "),
+        (&passed, "succeeded after "),
+        (&late, "was still running"),
+    ] {
+        let times = group.iter().filter(|line| line.contains(said)).count();
+        assert_eq!(times, 1, "{said}\n{done}");
+    }
+    assert!(
+        late.contains(&"hint: increase `timeout` if it needs more time"),
+        "{done}"
+    );
+    let refused = group_lines(
+        &done,
+        "✗ octo-org/app workflow missing.yml: the repository has no workflow `missing.yml`",
+    );
+    let times = refused
+        .iter()
+        .filter(|line| line.contains("has no workflow"))
+        .count();
+    assert_eq!(times, 1, "{done}");
+    assert!(
+        refused.iter().any(|line| line.starts_with("hint: ")),
+        "{done}"
+    );
+}
+
+/// Nothing happened to those targets, so one line says so of all of them.
+#[test]
+fn targets_that_another_ones_error_holds_back_have_no_groups() {
+    let sandbox = sandbox();
+    let target = github("octo-org/app", "build.yml");
+    let mut targets: Vec<_> = (0..9)
+        .map(|number| with(&target, "inputs", json!({"version": number.to_string()})))
+        .collect();
+    targets.push(with(&target, "repository", "octo-org/missing"));
+    let done = step_with(&sandbox, &targets)
+        .input("wait", "true")
+        .run()
+        .fails(&[
+            "octo-org/missing: the repository doesn't exist",
+            "9 targets: not triggered: octo-org/app workflow build.yml [1], ",
+        ]);
+    assert_eq!(done.log.matches("::group::").count(), 1, "{done}");
+    assert_eq!(
+        done.log.matches("another target has an error").count(),
+        1,
+        "{done}"
+    );
+    assert_eq!(outcomes(&done), ["not-sent"; 10]);
+    for entry in &done.results()[..9] {
+        let why = entry["error"].as_str().unwrap_or_default();
+        assert!(why.contains("another target has an error"), "{done}");
+    }
 }
 
 #[test]

@@ -289,7 +289,7 @@ fn rejections_are_explained() {
         ),
         (
             vec![("repository", "octo-workspace/nowhere")],
-            "octo-workspace/nowhere doesn't exist, or the token can't access it (Bitbucket answered 404 to both requests)",
+            "the repository doesn't exist, or the token can't access it (Bitbucket answered 404 to both requests)",
         ),
         (
             vec![("repository", "octo-workspace/hidden")],

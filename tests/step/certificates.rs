@@ -196,7 +196,7 @@ fn an_untrusted_certificate_is_final() {
         (
             Certificate::Good,
             false,
-            "UnknownIssuer\nhint: if the server, or a proxy in between, has a certificate of a private CA, set `ca-certificates` to the CA's certificate",
+            "UnknownIssuer\nhint: if the server, or a proxy in between, has a certificate of a private CA, set `ca-certificates` to the CA's certificate. If you did, the variable or secret in it is empty\n",
         ),
         (Certificate::Expired, true, "expired"),
         (Certificate::WrongName, true, "not valid for name"),
@@ -216,6 +216,23 @@ fn an_untrusted_certificate_is_final() {
         assert!(!done.log.contains("retrying in"), "{done}");
         assert_eq!(sandbox.requests().len(), 0);
     }
+}
+
+/// An unset variable in `ca-certificates` looks like an input that isn't set, so the error has to lead there.
+#[test]
+fn an_unknown_issuer_says_what_is_wrong_with_the_input() {
+    let sandbox = sandbox();
+    for (certificates, hint) in [
+        ("", "If you did, the variable or secret in it is empty"),
+        (
+            unrelated_ca(),
+            "add the CA's certificate to `ca-certificates`, which doesn't contain it",
+        ),
+    ] {
+        let step = untrusted_trigger(&sandbox).input("ca-certificates", certificates);
+        step.run().fails(&["UnknownIssuer"]).says(hint);
+    }
+    assert_eq!(sandbox.requests().len(), 0);
 }
 
 /// Forwards connections to the port that `to` holds. Returns its own port.

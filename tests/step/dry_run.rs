@@ -22,6 +22,13 @@ fn a_dry_run_does_everything_except_the_trigger() {
     assert_eq!(sandbox.requests().len(), 1, "the default branch is read");
     assert_eq!(sandbox.runs().len(), 0);
     assert!(done.summary.contains("dry run"));
+    let shown = done
+        .summary
+        .split_once("<pre>\nPOST ")
+        .expect("the request")
+        .1;
+    assert!(shown.contains("/trigger/pipeline\n{"), "{done}");
+    assert!(shown.contains("PASSWORD&quot;:&quot;***&quot;"), "{done}");
 }
 
 #[test]
@@ -63,7 +70,7 @@ fn a_dry_run_notices_what_does_not_exist() {
         (
             github,
             vec![("workflow", "biuld.yml"), ("ref", "main")],
-            "octo-org/app has no workflow `biuld.yml` on its default branch",
+            "the repository has no workflow `biuld.yml` on its default branch",
         ),
         (
             github,
@@ -93,7 +100,7 @@ fn a_dry_run_notices_what_does_not_exist() {
         (
             Step::gitlab,
             vec![("repository", "octo-group/nowhere"), ("ref", "main")],
-            "octo-group/nowhere doesn't exist, or the token can't access it",
+            "the project doesn't exist, or the token can't access it",
         ),
         (
             Step::bitbucket,
@@ -108,7 +115,7 @@ fn a_dry_run_notices_what_does_not_exist() {
         (
             Step::bitbucket,
             vec![("repository", "octo-workspace/nowhere"), ("ref", "main")],
-            "octo-workspace/nowhere doesn't exist, or the token can't access it",
+            "the repository doesn't exist, or the token can't access it",
         ),
     ] {
         let sandbox = sandbox();

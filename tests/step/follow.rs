@@ -284,7 +284,7 @@ fn an_unreadable_run_is_explained_before_anything_is_triggered() {
         });
         let url = &first.outputs["run-url"];
         let done = follower(provider, &sandbox, url).run();
-        let done = done.fails(&["has no run "]);
+        let done = done.fails(&["the repository has no run "]);
         done.says("check `follow`, and whether the run was deleted");
         assert_eq!(done.outputs["conclusion"], "", "{done}");
         only_triggered_once(&sandbox, &done);

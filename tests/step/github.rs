@@ -355,7 +355,7 @@ fn rejections_are_explained() {
         ),
         (
             vec![("repository", "octo-org/nowhere"), ("event-type", "deploy")],
-            "octo-org/nowhere doesn't exist, or the token can't access it (GitHub answered 404 to both requests)\nhint: check the spelling of `repository`",
+            "the repository doesn't exist, or the token can't access it (GitHub answered 404 to both requests)\nhint: check the spelling of `repository`",
         ),
         (
             vec![
@@ -363,11 +363,11 @@ fn rejections_are_explained() {
                 ("token", demo::GITHUB_FINE_GRAINED),
                 ("event-type", "deploy"),
             ],
-            "octo-org/private doesn't exist, or the token can't access it",
+            "the repository doesn't exist, or the token can't access it",
         ),
         (
             vec![("workflow", "biuld.yml"), ("ref", "main")],
-            "octo-org/app has no workflow `biuld.yml` on its default branch (GitHub answered 404)\nhint: did you mean `build.yml`? Set `workflow` to the file name of one of its workflows: build.yml (Build), 1-release.yml (Release), old.yml (Old, disabled_manually), lint.yml (Lint)",
+            "the repository has no workflow `biuld.yml` on its default branch (GitHub answered 404)\nhint: did you mean `build.yml`? Set `workflow` to the file name of one of its workflows: build.yml (Build), 1-release.yml (Release), old.yml (Old, disabled_manually), lint.yml (Lint)",
         ),
         (
             vec![("workflow", "old.yml"), ("ref", "main")],
@@ -410,11 +410,11 @@ fn a_refused_read_of_the_default_branch_is_reported_as_such() {
     for (repository, error) in [
         (
             "octo-org/nowhere",
-            "octo-org/nowhere doesn't exist, or the token can't access it (GitHub answered 404: Not Found)\nhint: check the spelling of `repository`",
+            "the repository doesn't exist, or the token can't access it (GitHub answered 404: Not Found)\nhint: check the spelling of `repository`",
         ),
         (
             "octo-org/private",
-            "octo-org/private doesn't exist, or the token can't access it (GitHub answered 404: Not Found)\nhint: check the spelling of `repository`",
+            "the repository doesn't exist, or the token can't access it (GitHub answered 404: Not Found)\nhint: check the spelling of `repository`",
         ),
     ] {
         let sandbox = sandbox();

@@ -164,7 +164,7 @@ fn a_refused_read_of_the_default_branch_is_reported_as_such() {
     let done = Step::gitlab(&sandbox)
         .input("repository", "octo-group/nowhere")
         .run()
-        .fails(&["octo-group/nowhere doesn't exist, or the token can't access it (GitLab answered 404: Project Not Found)\nhint: check the spelling of `repository`"]);
+        .fails(&["the project doesn't exist, or the token can't access it (GitLab answered 404: Project Not Found)\nhint: check the spelling of `repository`"]);
     done.outcome("not-sent");
     assert!(!done.errors()[0].contains("the trigger"), "{done}");
     assert_eq!(sandbox.requests().len(), 1, "{done}");
@@ -216,7 +216,7 @@ fn rejections_are_explained() {
         ),
         (
             trigger("glptt-wrong0000000000000000000000000000000"),
-            "octo-group/tools/deployer doesn't have this trigger token (GitLab answered 404)\nhint: create a trigger token in that project",
+            "the project doesn't have this trigger token (GitLab answered 404)\nhint: create a trigger token in that project",
         ),
         (
             with(
@@ -224,11 +224,11 @@ fn rejections_are_explained() {
                 "repository",
                 "octo-group/nowhere",
             ),
-            "octo-group/nowhere doesn't exist, or it doesn't have this trigger token (GitLab answered 404)",
+            "the project doesn't exist, or it doesn't have this trigger token (GitLab answered 404)",
         ),
         (
             vec![("repository", "octo-group/nowhere")],
-            "octo-group/nowhere doesn't exist, or the token can't access it (GitLab answered 404 to both requests)\nhint: check the spelling of `repository`, and that the token belongs to that project or to one of its members. If a proxy in between decodes `%2F` in URLs, set `repository` to the project's numeric id",
+            "the project doesn't exist, or the token can't access it (GitLab answered 404 to both requests)\nhint: check the spelling of `repository`, and that the token belongs to that project or to one of its members. If a proxy in between decodes `%2F` in URLs, set `repository` to the project's numeric id",
         ),
         (
             vec![("repository", "octo-group/tools/private")],

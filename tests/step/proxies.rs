@@ -413,7 +413,7 @@ fn a_tls_intercepting_proxy_is_trusted_if_its_ca_is_configured() {
     // A step that trusts only the server's own CA notices the interception.
     let real = proxied(secure_call(Provider::GitLab, &sandbox));
     let done = real.run().fails(&[&format!(
-        "TLS handshake with {server} failed: invalid peer certificate: UnknownIssuer\nhint: if the server, or a proxy in between, has a certificate of a private CA, set `ca-certificates` to the CA's certificate"
+        "TLS handshake with {server} failed: invalid peer certificate: UnknownIssuer\nhint: if the server, or a proxy in between, has a certificate of a private CA, add the CA's certificate to `ca-certificates`, which doesn't contain it"
     )]);
     done.outcome("not-sent");
     assert_eq!(sandbox.requests().len(), 0);

@@ -41,7 +41,7 @@ fn an_access_token_learns_the_new_name_of_a_moved_project() {
             .iter()
             .fold(step, |step, (name, value)| step.input(name, value));
         let done = step.run().fails(&[
-            "the project octo-group/old/deployer has moved to octo-group/tools/deployer (GitLab answered 405)\nhint: set `repository` to `octo-group/tools/deployer`",
+            "the project has moved to octo-group/tools/deployer (GitLab answered 405)\nhint: set `repository` to `octo-group/tools/deployer`",
         ]);
         done.outcome("rejected");
         assert_eq!(sandbox.trigger_requests().len(), 1, "{done}");

@@ -5,7 +5,7 @@ use sandbox::world::{JobScenario, Log, RunDetails, Scenario};
 use sandbox::{Fault, Moment, Occasion, Provider, Route, Sandbox, World, demo};
 use serde_json::{Value, json};
 
-use crate::calls::{SECOND, call, in_parallel, start, trigger, with_scenario};
+use crate::calls::{PROVIDERS, SECOND, call, in_parallel, start, trigger, with_scenario};
 use crate::harness::{Done, Step, sandbox};
 use crate::troubleshooting::{self, anchor};
 
@@ -212,7 +212,7 @@ fn explained() -> Vec<Explained> {
             step: |sandbox| {
                 trigger(Provider::GitLab, sandbox).input("repository", "octo-group/missing")
             },
-            says: "octo-group/missing: octo-group/missing doesn't exist, or the token can't access it",
+            says: "octo-group/missing: the project doesn't exist, or the token can't access it",
             hint: "hint: check the spelling of `repository`",
             heading: "… doesn't exist, or the token can't access it",
         },
@@ -339,6 +339,49 @@ fn equal_errors_of_several_targets_are_one_message() {
     let why = "and 2 more: 12 runs may still be running: `on-abandoned` is `leave`";
     assert!(warnings[0].contains(why), "{done}");
     assert_eq!(done.log.lines().last(), Some("✗ 12 targets: 12 timed out"));
+}
+
+/// One wrong token for many repositories is one mistake. The error names them, and says only once what is wrong.
+#[test]
+fn repositories_that_one_token_cannot_access_are_one_message() {
+    in_parallel(PROVIDERS.to_vec(), |provider: Provider| {
+        let sandbox = sandbox();
+        let (name, owner, what, token) = match provider {
+            Provider::GitHub => ("github", "octo-org", "repository", demo::GITHUB_CLASSIC),
+            Provider::GitLab => ("gitlab", "octo-group", "project", demo::GITLAB_DEVELOPER),
+            Provider::Bitbucket => (
+                "bitbucket",
+                "octo-workspace",
+                "repository",
+                demo::BITBUCKET_ACCESS,
+            ),
+        };
+        let step = |wait: &str| {
+            let target = |number: usize| json!({ "repository": format!("{owner}/gone-{number}"), "ref": "main" });
+            let targets: Vec<_> = (1..=12).map(target).collect();
+            let step = Step::on(&sandbox.http_url())
+                .input("provider", name)
+                .input("server-url", &sandbox.http_url())
+                .input("token", token)
+                .input("targets", &Value::from(targets).to_string())
+                .input("wait", wait);
+            match provider {
+                Provider::GitHub => step.input("workflow", "build.yml"),
+                Provider::GitLab | Provider::Bitbucket => step,
+            }
+        };
+        // With `wait` a read fails first, otherwise the trigger.
+        for wait in ["true", "false"] {
+            let names: Vec<_> = (1..=10)
+                .map(|number| format!("{owner}/gone-{number}"))
+                .collect();
+            let names = names.join(", ");
+            let done = step(wait).run().fails(&[&format!(
+                "12 targets: not triggered: {names} and 2 more: the {what} doesn't exist, or the token can't access it"
+            )]);
+            assert_eq!(done.errors().len(), 1, "{done}");
+        }
+    });
 }
 
 /// The page shows no more, so the last one names the rest.

@@ -161,7 +161,7 @@ fn problems_of_all_entries_are_reported_together_and_nothing_is_sent() {
             "input `client-payload`: must be a JSON object or a YAML mapping",
             "input `targets`, entry 2 (line 3): has an unknown key\nhint: did you mean `token`?",
             "input `targets`, entry 2 (line 4): `workflow` must be a string, not a mapping or list",
-            "input `targets`, octo-group/tools/deployer (line 5): `token` is missing\nhint: pass a GitLab access token",
+            "input `targets`, octo-group/tools/deployer (line 8): `trigger-token` is empty. The secret isn't set",
             "input `targets`, entry 4 (line 9): `repository` contains no `/`",
             "input `targets`, octo-org/app (line 13): `dry-run` applies to the whole step",
             "input `targets`, octo-org/app (line 11): `ref` only works with `workflow`. A repository_dispatch always runs on the default branch",
@@ -273,6 +273,31 @@ fn a_missing_inherited_secret_is_reported_once() {
         &step,
         &["input `token`: is empty. The secret isn't set"],
     );
+}
+
+/// The access token would be another identity than the one that was meant. Of the step's own inputs, an empty one can't be
+/// told from one that isn't set.
+#[test]
+fn an_empty_credential_of_an_entry_is_not_replaced_by_another() {
+    let sandbox = sandbox();
+    let targets = "
+- provider: gitlab
+  server-url: SERVER
+  repository: octo-group/tools/deployer
+  ref: main
+  trigger-token:
+  token: glpat-sandboxDeveloper00
+";
+    fails_with(
+        &sandbox,
+        &step(&sandbox, targets),
+        &[
+            "input `targets`, octo-group/tools/deployer (line 6): `trigger-token` is empty. The secret isn't set",
+        ],
+    );
+    let step = Step::gitlab(&sandbox).input("ref", "main");
+    step.input("trigger-token", "").run().passes();
+    assert_eq!(sandbox.runs().len(), 1);
 }
 
 #[test]
@@ -526,7 +551,7 @@ fn errors_of_a_thousand_entries_are_summarised() {
     let targets: Vec<_> = (0..1_000)
         .map(|index| {
             format!(
-                "- repository: octo-org/app-{index}\n  token: ghp_{index:036}\n  wrong: yes\n  client-id: ''\n"
+                "- repository: octo-org/app-{index}\n  token: ghp_{index:036}\n  wrong: yes\n  ref: ''\n"
             )
         })
         .collect();

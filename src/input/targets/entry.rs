@@ -11,9 +11,10 @@ use super::defaults::{DESTINATION_KEYS, Defaults};
 use super::{STEP_ONLY, Warning};
 use crate::model::Secret;
 use crate::providers::any::ProviderKind;
+use crate::providers::common_inputs::empty_secret;
 use crate::providers::target::Target;
 use crate::values::{
-    Checked, EntryName, Errors, InputError, Inputs, Item, Pair, RawInput, declared,
+    Checked, EntryName, Errors, INPUTS, InputError, Inputs, Item, Pair, RawInput, declared,
     hint_for_unknown, nearest_input,
 };
 
@@ -257,7 +258,12 @@ impl TargetEntry {
             known.or_else(|| destination::guess_provider(&destination_inputs, host_repository));
         // Without a provider, only inputs that all providers have in common can be checked.
         let assumed = provider.unwrap_or(ProviderKind::DEFAULT);
-        let inputs = defaults.all(own, &destination_inputs, assumed, destination.as_ref());
+        let mut inputs = defaults.all(own, &destination_inputs, assumed, destination.as_ref());
+        let empty = self.empty_credentials(own, assumed);
+        for name in &empty {
+            // An alternative that is missing isn't the problem.
+            inputs.mark_unusable(name);
+        }
         let target = if let Some(provider) = provider {
             errors.take(target(
                 &inputs,
@@ -271,23 +277,37 @@ impl TargetEntry {
             errors.take(wait::read(&inputs, assumed));
             None
         };
-        let line_breaks = not_single_line(&inputs);
-        let target = errors.finish(|| target.filter(|_| line_breaks.is_empty()));
+        let mut reported = not_single_line(&inputs);
+        let empty = empty.into_iter();
+        reported.extend(empty.map(|name| empty_secret(name, &host_repository.or_withheld)));
+        let target = errors.finish(|| target.filter(|_| reported.is_empty()));
         target.map_err(|errors| {
             // Omit errors that only follow from another one.
             let is_new = |error: &InputError| {
-                let is_reported = line_breaks
-                    .iter()
-                    .any(|reported| reported.input == error.input);
+                let is_reported = reported.iter().any(|known| known.input == error.input);
                 !is_reported && !follows_from_unusable(&error.input, &inputs)
             };
             let errors: Vec<_> = errors.into_iter().filter(is_new).collect();
-            let mut errors = [line_breaks, errors].concat();
+            let mut errors = [reported, errors].concat();
             if named.is_some() {
                 errors = errors.into_iter().map(about_follow).collect();
             }
             self.located(errors, &inputs)
         })
+    }
+
+    /// Returns the entry's keys for credentials whose values came to nothing. Another credential in their place would be
+    /// another identity. The step's own inputs can't be checked like that, because the runner sets those that are left
+    /// out to empty strings, too.
+    fn empty_credentials(&self, own: &Inputs, provider: ProviderKind) -> Vec<&'static str> {
+        if self.position.is_none() {
+            return Vec::new();
+        }
+        let names = INPUTS.iter().map(|declared| declared.name);
+        names
+            .filter(|name| provider.is_credential(name) && own.is_empty(name))
+            .filter(|name| !own.has_unusable(name))
+            .collect()
     }
 
     /// Adds entry and line to errors about the entry's own keys, and removes names that may be secrets. Errors about

@@ -389,10 +389,6 @@ fn credentials_stay_with_their_provider_and_server() {
         "gitlab a/b at gitlab.com: pipeline, glptt-own with glpat-step"
     );
     assert_eq!(
-        target(&gitlab, "- trigger-token: ''"),
-        "gitlab a/b at gitlab.com: pipeline, glpat-step"
-    );
-    assert_eq!(
         target(&gitlab, "- {provider: github, event-type: e}"),
         "github octo-org/caller at github.example: repository_dispatch e, {}, the workflow's own"
     );
@@ -467,11 +463,6 @@ fn a_token_and_an_app_replace_each_other() {
             format!("github octo-org/caller {at}, App Iv2"),
         ),
         (
-            &app,
-            "- client-id: ''".to_owned(),
-            format!("github octo-org/caller {at}, the workflow's own"),
-        ),
-        (
             &[("event-type", "e"), ("token", "ghp_step")],
             format!("- client-id: Iv2\n  private-key: \"{key}\""),
             format!("github octo-org/caller {at}, App Iv2"),
@@ -503,7 +494,32 @@ fn a_token_and_an_app_replace_each_other() {
         ),
         (
             "- private-key: ''",
-            "input `targets`, entry 1 (line 1): `private-key` is empty",
+            "input `targets`, entry 1 (line 1): `private-key` is empty. The secret isn't set",
+        ),
+        // Never another identity than the one that was meant.
+        (
+            "- client-id: ''",
+            "input `targets`, entry 1 (line 1): `client-id` is empty. The secret isn't set",
+        ),
+        (
+            "- {client-id: '', token: ghp_own}",
+            "input `targets`, entry 1 (line 1): `client-id` is empty. The secret isn't set",
+        ),
+        (
+            "- {provider: gitlab, repository: a/b, trigger-token: '', token: glpat-own}",
+            "input `targets`, a/b (line 1): `trigger-token` is empty. The secret isn't set",
+        ),
+        (
+            "- {provider: gitlab, repository: a/b, trigger-token: ''}",
+            "input `targets`, a/b (line 1): `trigger-token` is empty. The secret isn't set",
+        ),
+        (
+            "- {provider: gitlab, repository: a/b, trigger-token: glptt-own, token: ''}",
+            "input `targets`, a/b (line 1): `token` is empty. The secret isn't set",
+        ),
+        (
+            "- {provider: bitbucket, repository: a/b, email: '', token: ATATT-own}",
+            "input `targets`, a/b (line 1): `email` is empty. The secret isn't set",
         ),
         (
             "- {token: ghp_own, client-id: Iv2}",

@@ -74,7 +74,6 @@ pub(super) async fn missing_reference(bitbucket: &Bitbucket<'_>, rejection: Erro
 
 /// Bitbucket answers 404 both if something doesn't exist and if the token can't access it.
 async fn explain_not_found(bitbucket: &Bitbucket<'_>, rejection: Error) -> Error {
-    let repository = &bitbucket.location.repository;
     let read = bitbucket.get(&bitbucket.repository([])).await;
     match read.map(|response| response.status) {
         Ok(status) if status.is_success() => rejection.with_reason(
@@ -87,10 +86,10 @@ async fn explain_not_found(bitbucket: &Bitbucket<'_>, rejection: Error) -> Error
         ),
         Ok(StatusCode::NOT_FOUND) => {
             let evidence = both_answers(StatusCode::NOT_FOUND, StatusCode::NOT_FOUND);
-            rejection.with_evidence(not_visible(repository), &evidence, NOT_VISIBLE_HINT)
+            rejection.with_evidence(not_visible("the repository"), &evidence, NOT_VISIBLE_HINT)
         }
         Ok(_) | Err(_) => rejection.with_reason(
-            format!("the trigger was rejected, and the step couldn't check whether {repository} exists"),
+            "the trigger was rejected, and the step couldn't check whether the repository exists",
             "check the spelling of `repository`, and the token",
         ),
     }
@@ -117,8 +116,12 @@ impl Bitbucket<'_> {
                 let message = format!("the token lacks {lacks}");
                 rejection.with_evidence(message, &evidence, SCOPES_HINT)
             }
+            // Bitbucket's words name the repository, which adds nothing.
+            StatusCode::NOT_FOUND if names_repository(response, &self.location.repository) => {
+                rejection.with_message(not_visible("the repository"), NOT_VISIBLE_HINT)
+            }
             StatusCode::NOT_FOUND => {
-                rejection.with_reason(not_visible(&self.location.repository), NOT_VISIBLE_HINT)
+                rejection.with_reason(not_visible("the repository"), NOT_VISIBLE_HINT)
             }
             _ => rejection,
         }
@@ -138,6 +141,11 @@ impl Bitbucket<'_> {
             _ => self.explain_read(error),
         }
     }
+}
+
+fn names_repository(response: &Response, repository: &str) -> bool {
+    let message = response.error_message().unwrap_or_default();
+    message.contains(&format!("Repository {repository} not found"))
 }
 
 /// Returns the missing scope, and the scopes that the token has. Bitbucket sends both in headers. `None` if Bitbucket

@@ -129,18 +129,17 @@ async fn explain_denied(github: &GitHub<'_>, rejection: Error) -> Error {
         let hint = github.enable_hint();
         return rejection.with_message("the workflow is disabled", hint);
     }
-    let repository = &github.location.repository;
     match github.get(&github.repository_url([])).await {
         Ok(read) if read.status.is_success() => {}
         Ok(read) if matches!(read.status, StatusCode::NOT_FOUND | StatusCode::FORBIDDEN) => {
             let evidence = both_answers(status, read.status);
             let hint = github.not_visible_hint(response);
-            return rejection.with_evidence(not_visible(repository), &evidence, hint);
+            return rejection.with_evidence(not_visible("the repository"), &evidence, hint);
         }
         Ok(_) | Err(_) => {
             let hint = github.not_visible_hint(response);
             return rejection.with_reason(
-                format!("the trigger was rejected, and the step couldn't check whether {repository} exists"),
+                "the trigger was rejected, and the step couldn't check whether the repository exists",
                 hint,
             );
         }
@@ -153,7 +152,7 @@ async fn explain_denied(github: &GitHub<'_>, rejection: Error) -> Error {
             None => "set `workflow` to the name of a file in its `.github/workflows`".to_owned(),
         };
         return rejection.with_message(
-            format!("{repository} has no workflow `{workflow}` on its default branch"),
+            format!("the repository has no workflow `{workflow}` on its default branch"),
             hint,
         );
     }
@@ -205,7 +204,7 @@ impl GitHub<'_> {
             }
             StatusCode::FORBIDDEN | StatusCode::NOT_FOUND => {
                 let hint = self.not_visible_hint(response);
-                rejection.with_reason(not_visible(&self.location.repository), hint)
+                rejection.with_reason(not_visible("the repository"), hint)
             }
             _ => rejection,
         }

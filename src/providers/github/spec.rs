@@ -141,8 +141,6 @@ impl ProviderSpec for GitHubSpec {
             "event-type" | "client-payload" => own.get("workflow").is_none(),
             "workflow" | "inputs" | "marker-input" | "ref" => own.get("event-type").is_none(),
             "token" => own.get("client-id").or(own.get("private-key")).is_none(),
-            // Don't inherit the key if the entry sets `client-id` to empty: it would have no App.
-            "private-key" => !own.is_empty("client-id"),
             _ => true,
         }
     }

@@ -131,7 +131,6 @@ fn is_invalid_configuration(message: &str) -> bool {
 
 /// GitLab answers 404 if something doesn't exist, if the token can't access it, and if a trigger token is wrong.
 async fn explain_not_found(gitlab: &GitLab<'_>, rejection: Error) -> Error {
-    let project = &gitlab.location.repository;
     let by_trigger_token = matches!(gitlab.spec.credential, GitLabCredential::Trigger { .. });
     let id = gitlab.id_hint();
     let read = gitlab
@@ -140,7 +139,7 @@ async fn explain_not_found(gitlab: &GitLab<'_>, rejection: Error) -> Error {
         .map(|response| response.status);
     match read {
         Ok(status) if status.is_success() && by_trigger_token => rejection.with_message(
-            format!("{project} doesn't have this trigger token"),
+            "the project doesn't have this trigger token",
             TRIGGER_TOKEN_HINT,
         ),
         Ok(status) if status.is_success() => rejection.with_message(
@@ -148,17 +147,15 @@ async fn explain_not_found(gitlab: &GitLab<'_>, rejection: Error) -> Error {
             RUN_HINT,
         ),
         Ok(StatusCode::NOT_FOUND) if gitlab.reader().is_none() => rejection.with_message(
-            format!("{project} doesn't exist, or it doesn't have this trigger token"),
+            "the project doesn't exist, or it doesn't have this trigger token",
             format!("check the spelling of `repository`, and {TRIGGER_TOKEN_HINT}{id}"),
         ),
         Ok(StatusCode::NOT_FOUND) => {
             let evidence = both_answers(StatusCode::NOT_FOUND, StatusCode::NOT_FOUND);
-            rejection.with_evidence(not_visible(project), &evidence, gitlab.unseen_hint())
+            rejection.with_evidence(not_visible("the project"), &evidence, gitlab.unseen_hint())
         }
         Ok(_) | Err(_) => rejection.with_reason(
-            format!(
-                "the trigger was rejected, and the step couldn't check whether {project} exists"
-            ),
+            "the trigger was rejected, and the step couldn't check whether the project exists",
             format!("check the spelling of `repository`, and the token{id}"),
         ),
     }
@@ -166,18 +163,17 @@ async fn explain_not_found(gitlab: &GitLab<'_>, rejection: Error) -> Error {
 
 /// GitLab redirects reads of a moved project, so the response contains its new path.
 async fn explain_moved(gitlab: &GitLab<'_>, rejection: Error) -> Error {
-    let project = &gitlab.location.repository;
     let url = gitlab.repository([]);
     let read: Result<ProjectPath, _> = gitlab.read(&url, "reading the project").await;
     match read {
         Ok(ProjectPath {
             path_with_namespace: path,
         }) => rejection.with_message(
-            format!("the project {project} has moved to {path}"),
+            format!("the project has moved to {path}"),
             format!("set `repository` to `{path}`"),
         ),
         Err(_) => rejection.with_message(
-            format!("the project {project} has moved, and the token can't read where to"),
+            "the project has moved, and the token can't read where to",
             "open the project's page, which redirects to the new one, and set `repository` to the path there",
         ),
     }
@@ -211,7 +207,7 @@ impl GitLab<'_> {
                 rejection.with_message("the token's role in the project is too low", ROLE_HINT)
             }
             StatusCode::NOT_FOUND => {
-                rejection.with_reason(not_visible(&self.location.repository), self.unseen_hint())
+                rejection.with_reason(not_visible("the project"), self.unseen_hint())
             }
             _ => rejection,
         }

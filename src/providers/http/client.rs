@@ -42,6 +42,8 @@ pub(crate) struct Client {
     /// Shared by both, so that each can resume the other's TLS sessions.
     tls: ClientConfig,
     pub(super) proxies: Arc<Proxies>,
+    /// Whether it trusts more than the public CAs, by `ca-certificates`.
+    pub(super) trusts_given_certificates: bool,
     /// The `Date` of each server's first response, and when it arrived. Later responses would give slightly different
     /// times. `Instant` is monotonic, so setting the local clock has no effect.
     clocks: RefCell<HashMap<Origin, (SystemTime, Instant)>>,
@@ -60,6 +62,7 @@ impl Client {
             reads: OnceCell::new(),
             tls,
             proxies: Arc::clone(proxies),
+            trusts_given_certificates: certificates.is_some(),
             clocks: RefCell::default(),
         })
     }

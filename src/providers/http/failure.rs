@@ -17,7 +17,8 @@ use crate::providers::http::proxies::host_and_port;
 const NO_RESOLVER_HINT: &str = "make sure that this file of the runner, or of its container, is readable and names a DNS server. An entry in /etc/hosts can't replace it";
 const UNREACHABLE_HINT: &str = "check `server-url` and `repository`. A server in a private network can only be reached by a runner in that network";
 const SHORT_NAME_HINT: &str = "check `server-url`. A name without a dot only works if the runner's network or its /etc/hosts knows it; otherwise use the full name, like `git.example.com`";
-const UNKNOWN_ISSUER_HINT: &str = "if the server, or a proxy in between, has a certificate of a private CA, set `ca-certificates` to the CA's certificate";
+const UNKNOWN_ISSUER_HINT: &str = "if the server, or a proxy in between, has a certificate of a private CA, set `ca-certificates` to the CA's certificate. If you did, the variable or secret in it is empty";
+const OTHER_ISSUER_HINT: &str = "if the server, or a proxy in between, has a certificate of a private CA, add the CA's certificate to `ca-certificates`, which doesn't contain it";
 const INVALID_CERTIFICATE_HINT: &str = "fix the server's certificate. If you expected a different certificate, check `server-url` and the proxy; for a private CA, set `ca-certificates`";
 const LOOPBACK_PROXY_HINT: &str = "use an address of the proxy that containers can reach, such as the runner's IP address: in the action's container, 127.0.0.1 and localhost are the container itself";
 
@@ -50,6 +51,8 @@ impl Http<'_> {
                 .because(error);
         }
         let proxy = self.client.proxies.to(address).map(host_and_port);
+        let certificate_error =
+            |host: &str, tls| certificate_error(host, tls, self.client.trusts_given_certificates);
         let failure = match (tls_error(error), proxy) {
             // Without a tunnel yet, the TLS handshake that failed is the one with the proxy.
             (Some(tls), Some(proxy)) if tunnel_error(error).is_some() => {
@@ -81,11 +84,13 @@ fn tls_error<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a rustls::Erro
     causes(error).find_map(|cause| cause.downcast_ref())
 }
 
-/// Not retried: a certificate that isn't trusted stays so.
-fn certificate_error(host: &str, tls: &rustls::Error) -> Error {
+/// Not retried: a certificate that isn't trusted stays so. `has_given` says whether `ca-certificates` is set.
+fn certificate_error(host: &str, tls: &rustls::Error, has_given: bool) -> Error {
     let unknown_issuer =
         *tls == rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);
-    let hint = if unknown_issuer {
+    let hint = if unknown_issuer && has_given {
+        OTHER_ISSUER_HINT
+    } else if unknown_issuer {
         UNKNOWN_ISSUER_HINT
     } else if let rustls::Error::InvalidCertificate(_) = tls {
         INVALID_CERTIFICATE_HINT
