@@ -1,5 +1,6 @@
 // Writes a page that shows what a step printed, as GitHub does.
 //   node page.mjs summary|log|annotations PAGE FILE...
+//   node page.mjs checks PAGE FILE      FILE is GitHub's JSON of a commit's combined status
 // Run `npm ci` in this folder first; the page loads from it.
 
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -14,6 +15,9 @@ const escaped = (of) => of.replaceAll('&', '&amp;').replaceAll('<', '&lt;');
 const icons = {
   error: '<svg viewBox="0 0 16 16"><circle cx="8" cy="8" r="8" fill="#d1242f"/><path d="M5.5 5.5l5 5m0-5l-5 5" stroke="#fff" stroke-width="1.6" stroke-linecap="round"/></svg>',
   warning: '<svg viewBox="0 0 16 16"><path d="M8 2l6.5 12h-13z" fill="none" stroke="#9a6700" stroke-width="1.5" stroke-linejoin="round"/><path d="M8 6.5v3.4m0 1.5v.7" stroke="#9a6700" stroke-width="1.5" stroke-linecap="round"/></svg>',
+  success: '<svg viewBox="0 0 16 16"><path d="M3 8.5l3.5 3.5 7-7.5" fill="none" stroke="#1a7f37" stroke-width="1.8" stroke-linecap="round" stroke-linejoin="round"/></svg>',
+  failure: '<svg viewBox="0 0 16 16"><path d="M4 4l8 8m0-8l-8 8" stroke="#d1242f" stroke-width="1.8" stroke-linecap="round"/></svg>',
+  pending: '<svg viewBox="0 0 16 16"><circle cx="8" cy="8" r="4" fill="#bf8700"/></svg>',
 };
 
 // The lines of a log: text, or a workflow command with its title and message.
@@ -109,7 +113,49 @@ function annotations() {
     <script>done();</script>`;
 }
 
-const content = { summary, log, annotations }[kind]();
+// The box above the button that merges a pull request.
+function checks() {
+  const { statuses } = JSON.parse(text);
+  // GitHub shows `error` as it shows `failure`.
+  const groups = { failure: [], pending: [], success: [] };
+  for (const status of statuses) {
+    groups[status.state === 'error' ? 'failure' : status.state].push(status);
+  }
+  const names = { failure: 'failing', pending: 'pending', success: 'successful' };
+  const present = Object.entries(groups).filter(([, group]) => group.length > 0);
+  const count = (state, group) => `${group.length} ${names[state]}`;
+  const rows = (group, state) => group
+    .toSorted((one, other) => one.context.localeCompare(other.context))
+    .map(({ context, description }) => (
+      `<li>${icons[state]}<strong>${escaped(context)}</strong><span>${escaped(description)}</span><i>···</i></li>`
+    )).join('');
+  const lists = present.map(([state, group]) => (
+    `<h4>${count(state, group)} check${group.length === 1 ? '' : 's'}</h4><ul>${rows(group, state)}</ul>`
+  ));
+  const [title, icon] = groups.failure.length > 0 ? ['Some checks were not successful', 'failure']
+    : groups.pending.length > 0 ? ['Some checks haven’t completed yet', 'pending']
+      : ['All checks have passed', 'success'];
+  return `<style>
+      header { display: flex; align-items: center; gap: 12px; padding: 14px 16px; }
+      header svg { width: 26px; height: 26px; }
+      header strong { font-size: 16px; }
+      header small { display: block; font-size: 13px; color: #59636e; }
+      h4 { margin: 0; padding: 8px 16px; border-top: 1px solid #d1d9e0; background: #f6f8fa; font-size: 12px;
+        font-weight: 500; color: #59636e; }
+      ul { list-style: none; margin: 0; padding: 4px 0; border-top: 1px solid #d1d9e0; }
+      li { display: flex; align-items: center; gap: 8px; padding: 5px 16px 5px 24px; font-size: 13px; }
+      li svg { flex: none; width: 16px; height: 16px; }
+      li strong { font-weight: 600; white-space: nowrap; }
+      li span { flex: auto; color: #59636e; }
+      li i { color: #59636e; font-style: normal; }
+    </style>
+    <section><header>${icons[icon]}<div><strong>${title}</strong>
+      <small>${present.map(([state, group]) => count(state, group)).join(', ')} checks</small></div></header>
+    ${lists.join('')}</section>
+    <script>done();</script>`;
+}
+
+const content = { summary, log, annotations, checks }[kind]();
 writeFileSync(
   page,
   `<!doctype html>

@@ -15,6 +15,7 @@ mod commit_statuses;
 mod connections;
 mod deadline;
 mod dry_run;
+mod features_off;
 mod finding;
 mod follow;
 mod github;

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 use std::{env, fs, io, thread};
 
 use chrono::{DateTime, Utc};
-use sandbox::world::{GitHubRepository, GitHubToken, JobScenario, Log, Scenario, Workflow};
+use sandbox::world::{Access, GitHubRepository, GitHubToken, JobScenario, Log, Scenario, Workflow};
 use sandbox::{Fault, Moment, Occasion, Provider, Proxy, ProxyBehaviour, Response, Route};
 use sandbox::{Sandbox, World};
 use serde_json::json;
@@ -24,6 +24,41 @@ const NAMES: [&str; 4] = [
 
 /// For the repository whose workflow `.ci/picture/make` misspells.
 const WEBSITE_TOKEN: &str = "ghp_sandboxClassicWebsite00000000000000000";
+
+/// For the repositories that its pull request tests.
+const DEPENDENTS_TOKEN: &str = "ghp_sandboxClassicDependents0000000000000";
+
+/// `GITHUB_TOKEN` of a workflow in `octo-org/library`.
+const LIBRARY_TOKEN: &str = "ghs_sandboxWorkflowOfLibrary000000000000000";
+
+/// The last commit of its pull request.
+const LIBRARY_COMMIT: &str = "fedcba9876543210fedcba9876543210fedcba98";
+
+/// The repositories that the pull request tests, and how many seconds their tests take.
+const DEPENDENTS: [(&str, u64); 18] = [
+    ("octo-org/accounts", 31),
+    ("octo-org/api-gateway", 58),
+    ("octo-org/audit", 26),
+    ("octo-org/billing", 43),
+    ("octo-org/catalogue", 900),
+    ("octo-org/checkout", 52),
+    ("octo-org/documentation", 17),
+    ("octo-org/inventory", 38),
+    ("octo-org/invoices", 29),
+    ("octo-org/mobile", 700),
+    ("octo-org/notifications", 22),
+    ("octo-org/orders", 61),
+    ("octo-org/payments", 36),
+    ("octo-org/pricing", 27),
+    ("octo-org/reports", 45),
+    ("octo-org/search", 33),
+    ("octo-org/shipping", 48),
+    ("octo-org/storefront", 54),
+];
+/// The one whose tests fail.
+const FAILING: &str = "octo-org/payments";
+/// The one that waits for a reviewer.
+const REVIEWED: &str = "octo-org/search";
 
 /// The end of the log of the job that fails.
 const LOG: &str = "\
@@ -65,7 +100,7 @@ fn world() -> World {
     let website = GitHubRepository::new(3001, "octo-org/website")
         .workflow(Workflow::new(301, "deploy.yml", "Deploy").on_workflow_dispatch())
         .workflow(Workflow::new(302, "lint.yml", "Lint"));
-    World::demo()
+    let world = World::demo()
         .github_repository(website)
         .github_token(
             GitHubToken::classic(WEBSITE_TOKEN, "octocat", &["repo"])
@@ -85,7 +120,44 @@ fn world() -> World {
         .scenario(
             Provider::Bitbucket,
             queued(9).job(job("build", 54)).job(fails),
-        )
+        );
+    pull_request(world)
+}
+
+/// Adds a repository with a pull request, and the repositories that it tests.
+fn pull_request(world: World) -> World {
+    let library = GitHubRepository::new(3002, "octo-org/library").commit(LIBRARY_COMMIT);
+    let mut world = world
+        .github_repository(library)
+        .github_token(GitHubToken::workflow(LIBRARY_TOKEN, "octo-org/library"))
+        .grant(LIBRARY_TOKEN, "statuses", Access::Write);
+    let mut token = GitHubToken::classic(DEPENDENTS_TOKEN, "octocat", &["repo"]);
+    for (id, (name, seconds)) in (4001..).zip(DEPENDENTS) {
+        let workflow = Workflow::new(id, "test.yml", "Test").on_workflow_dispatch();
+        let repository = GitHubRepository::new(id, name).workflow(workflow);
+        token = token.for_repository(name);
+        world = world.github_repository(repository).scenario_of(
+            Provider::GitHub,
+            name,
+            "test.yml",
+            tests(name, seconds),
+        );
+    }
+    world.github_token(token)
+}
+
+fn tests(repository: &str, seconds: u64) -> Scenario {
+    let job = |name: &str, seconds| JobScenario::new(name, Duration::from_secs(seconds));
+    let test = match repository {
+        FAILING => job("test", seconds).fails(),
+        REVIEWED => job("test", seconds).needs_approval("staging", &["octocat"]),
+        _ => job("test", seconds),
+    };
+    Scenario::new()
+        .queued(Duration::from_secs(3))
+        .job(job("build", 12))
+        .job(test)
+        .job(job("package", 6))
 }
 
 /// GitLab says that the token expires in nine days.

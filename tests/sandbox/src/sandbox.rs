@@ -124,6 +124,17 @@ impl Sandbox {
         self.with_world(|world| world.github.statuses.clone())
     }
 
+    /// Returns the statuses that pull requests show: the newest of each commit and context, sorted by context.
+    pub fn shown_statuses(&self) -> Vec<CommitStatus> {
+        let mut shown: Vec<CommitStatus> = Vec::new();
+        for status in self.statuses() {
+            shown.retain(|earlier| !status.replaces(earlier));
+            shown.push(status);
+        }
+        shown.sort_by(|one, other| one.context.cmp(&other.context));
+        shown
+    }
+
     /// Returns the number of accepted TCP connections, including those that never sent a request.
     pub fn connections(&self) -> usize {
         self.shared.connections.load(Ordering::Relaxed)

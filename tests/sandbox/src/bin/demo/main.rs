@@ -1,6 +1,6 @@
 //! `cargo demo`: builds the real binary and runs it as the runner would, against a sandbox in this process. Runs it
-//! once for each provider, once with several targets, once with a mistake, for a job that is run again, and for a run
-//! that another step follows. Shows the output and the started runs.
+//! once for each provider, once with several targets, once with a mistake, for a job that is run again, for a run that
+//! another step follows, with commit statuses, and for a flaky job. Shows the output and the started runs.
 
 mod binary;
 mod scene;
@@ -15,7 +15,8 @@ use std::path::{Path, PathBuf};
 use std::process::{self, ExitCode};
 use std::time::Instant;
 
-use sandbox::{Sandbox, World};
+use sandbox::world::Access;
+use sandbox::{Sandbox, World, demo};
 
 use scene::Scene;
 use step::StepResult;
@@ -47,7 +48,7 @@ fn main() -> ExitCode {
 fn run() -> io::Result<Vec<String>> {
     let binary = binary::build()?;
     let started = Instant::now();
-    let sandbox = Sandbox::start(World::demo_with_scenarios())?;
+    let sandbox = Sandbox::start(world())?;
     let folder = folder()?;
 
     print(&show::introduction(&sandbox.http_url()));
@@ -60,12 +61,13 @@ fn run() -> io::Result<Vec<String>> {
         run_urls.push(result.output("run-url").to_owned());
     }
     let runs = sandbox.runs();
-    differences.extend(verdict::of_world(&runs, &sandbox.trigger_requests()));
+    differences.extend(verdict::of_world(&runs, &sandbox.requests()));
+    differences.extend(verdict::of_statuses(&sandbox.shown_statuses()));
 
     print(&show::runs(&runs));
     let summary = step::summary_file(&folder);
     print(&show::summary(&summary, &fs::read_to_string(&summary)?));
-    print(&show::verdict(&differences, started.elapsed()));
+    print(&show::verdict(&differences, &runs, started.elapsed()));
     Ok(differences)
 }
 
@@ -84,7 +86,16 @@ fn run_scene(
         }
     })?;
     print(&show::result(&result));
+    if scene.sets_statuses() {
+        print(&show::statuses(&sandbox.shown_statuses()));
+    }
     Ok(result)
+}
+
+/// The workflow that runs the steps has `permissions: statuses: write`.
+fn world() -> World {
+    let token = demo::GITHUB_WORKFLOW_OF_CALLER;
+    World::demo_with_scenarios().grant(token, "statuses", Access::Write)
 }
 
 /// Creates a folder that isn't deleted, so that you can read its files.

@@ -13,12 +13,18 @@ pub(crate) struct Scene {
     pub(crate) attempt: u32,
     /// The step whose run it follows.
     pub(crate) follows: Option<usize>,
+    /// What its log must contain.
+    pub(crate) says: &'static str,
 }
 
 impl Scene {
     pub(crate) fn passes(&self) -> bool {
         let is_started = self.outcome == "accepted" && self.conclusion.is_empty();
         self.conclusion == "success" || is_started
+    }
+
+    pub(crate) fn sets_statuses(&self) -> bool {
+        self.inputs.iter().any(|input| input.name == "status")
     }
 
     /// Adds the input `follow`, if it follows a run. `run_urls` are those of the steps before.
@@ -74,7 +80,7 @@ impl Input {
 }
 
 /// Returns the scenes in order; `server` is the URL of the sandbox.
-pub(crate) fn all(server: &str) -> [Scene; 9] {
+pub(crate) fn all(server: &str) -> [Scene; 11] {
     [
         github(),
         gitlab(server),
@@ -85,6 +91,8 @@ pub(crate) fn all(server: &str) -> [Scene; 9] {
         once("The same job, run again: it deploys nothing twice", 2),
         start(),
         follow(),
+        statuses(server),
+        retries(),
     ]
 }
 
@@ -102,6 +110,7 @@ fn scene(heading: &'static str, conclusion: &'static str, mut inputs: Vec<Input>
         conclusion,
         attempt: 1,
         follows: None,
+        says: "",
     }
 }
 
@@ -223,6 +232,7 @@ fn start() -> Scene {
         conclusion: "",
         attempt: 1,
         follows: None,
+        says: "",
     }
 }
 
@@ -234,5 +244,53 @@ fn follow() -> Scene {
         conclusion: "success",
         attempt: 1,
         follows: Some(8),
+        says: "",
+    }
+}
+
+fn statuses(server: &str) -> Scene {
+    let targets = format!(
+        "- repository: octo-org/app
+  workflow: build.yml
+- provider: gitlab
+  server-url: {server}
+  repository: octo-group/tools/deployer
+  token: {}
+- provider: bitbucket
+  server-url: {server}
+  repository: octo-workspace/service
+  custom-pipeline: nightly
+  token: {}
+",
+        demo::GITLAB_DEVELOPER,
+        demo::BITBUCKET_ACCESS
+    );
+    let secrets = [demo::GITLAB_DEVELOPER, demo::BITBUCKET_ACCESS];
+    scene(
+        "A line in the pull request for each target, one of which fails",
+        "failure",
+        vec![
+            Input::with_secrets("targets", targets, &secrets),
+            Input::plain("ref", "main"),
+            Input::secret("token", demo::GITHUB_CLASSIC),
+            Input::plain("status", "downstream"),
+        ],
+    )
+}
+
+fn retries() -> Scene {
+    let inputs = vec![
+        Input::plain("repository", "octo-org/app"),
+        Input::plain("workflow", "flaky.yml"),
+        Input::plain("retries", "2"),
+        Input::secret("token", demo::GITHUB_CLASSIC),
+    ];
+    Scene {
+        says: "is flaky: attempt 1 failed in job test",
+        ..scene(
+            "A flaky job: it fails, is run again, and passes",
+            "success",
+            inputs,
+        )
     }
 }

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
+use sandbox::world::{CommitStatus, Conclusion, StatusState};
 use sandbox::{Run, action};
 
 use crate::scene::Scene;
@@ -14,11 +15,12 @@ Shows what the action does, without an account at any provider.
 
 Usage: cargo demo
 
-Builds the real binary and runs it nine times, as the runner of GitHub Actions would: once for each
+Builds the real binary and runs it eleven times, as the runner of GitHub Actions would: once for each
 provider, once for all of them together, once with a mistake, twice for a job that is run again and
-deploys once, and twice to start a run and wait for it elsewhere. A sandbox on this machine stands in
-for GitHub, GitLab and Bitbucket. You see the inputs, the log and the outputs of each step, the runs
-that were started, and the job summary. After building, it takes about a minute.
+deploys once, twice to start a run and wait for it elsewhere, once with a commit status for each
+target, and once for a flaky job. A sandbox on this machine stands in for GitHub, GitLab and Bitbucket.
+You see the inputs, the log and the outputs of each step, the runs that were started, and the job
+summary. After building, it takes about a minute.
 
 The exit code is 0 if everything worked as expected, and 1 otherwise.
 
@@ -33,7 +35,7 @@ pub(crate) fn unknown_argument(argument: &str) -> String {
 
 pub(crate) fn introduction(server: &str) -> String {
     format!(
-        "\nNine steps of a workflow, run with the real binary. A sandbox at {server}\n\
+        "\nEleven steps of a workflow, run with the real binary. A sandbox at {server}\n\
          stands in for GitHub, GitLab and Bitbucket; its tokens are fake. The logs look as in\n\
          GitHub Actions: ▼ begins a group, and Error or Warning an annotation."
     )
@@ -76,6 +78,30 @@ pub(crate) fn result(result: &StepResult) -> String {
         indented(&table(&rows), "    "),
         result.exit_code()
     )
+}
+
+/// Returns a table of commit statuses, as a pull request would list them.
+pub(crate) fn statuses(shown: &[CommitStatus]) -> String {
+    let rows: Vec<_> = shown
+        .iter()
+        .map(|status| {
+            let description = status.description.as_deref().unwrap_or_default();
+            let url = status.target_url.as_deref().unwrap_or_default();
+            [sign(status.state), &status.context, description, url]
+        })
+        .collect();
+    format!(
+        "\n  the pull request's checks:\n{}",
+        indented(&table(&rows), "    ").trim_end()
+    )
+}
+
+fn sign(state: StatusState) -> &'static str {
+    match state {
+        StatusState::Pending => "●",
+        StatusState::Success => "✓",
+        StatusState::Failure | StatusState::Error => "✗",
+    }
 }
 
 /// Returns a table of all runs.
@@ -123,12 +149,17 @@ pub(crate) fn summary(path: &Path, text: &str) -> String {
     )
 }
 
-pub(crate) fn verdict(differences: &[String], elapsed: Duration) -> String {
+pub(crate) fn verdict(differences: &[String], runs: &[Run], elapsed: Duration) -> String {
     if differences.is_empty() {
         let seconds = elapsed.as_secs_f64();
+        let failed = runs
+            .iter()
+            .filter(|run| run.conclusion == Some(Conclusion::Failure));
         return format!(
-            "Everything worked as expected ({seconds:.1} s): seven runs, one of which failed as intended, and one\n\
-             error that says how to fix it."
+            "Everything worked as expected ({seconds:.1} s): {} runs, {} of which failed as intended, and one\n\
+             error that says how to fix it.",
+            runs.len(),
+            failed.count()
         );
     }
     let list = indented(&differences.join("\n"), "  - ");

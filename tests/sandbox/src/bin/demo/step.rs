@@ -14,6 +14,7 @@ use sandbox::action;
 pub(crate) struct StepResult {
     /// `None` if the process was killed by a signal.
     pub(crate) code: Option<i32>,
+    pub(crate) log: String,
     pub(crate) outputs: Vec<(String, String)>,
 }
 
@@ -63,17 +64,27 @@ pub(crate) fn run(
         .env("GITHUB_OUTPUT", &output_file)
         .env("GITHUB_STEP_SUMMARY", summary_file(folder))
         .envs(action::defaults(demo::GITHUB_WORKFLOW_OF_CALLER))
+        // The runner evaluates the default.
+        .env(
+            action::variable("status-commit"),
+            demo::GITHUB_CALLER_COMMIT,
+        )
         .envs(inputs)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()?;
+    let mut log = String::new();
     if let Some(stdout) = child.stdout.take() {
         for line in BufReader::new(stdout).lines() {
-            on_line(&line?);
+            let line = line?;
+            on_line(&line);
+            log += &line;
+            log.push('\n');
         }
     }
     Ok(StepResult {
         code: child.wait()?.code(),
+        log,
         outputs: read_outputs(&fs::read_to_string(output_file)?),
     })
 }

@@ -1,5 +1,6 @@
 //! Compares the results with the expected ones.
 
+use sandbox::world::{CommitStatus, StatusState};
 use sandbox::{Provider, RecordedRequest, Run};
 
 use crate::scene::Scene;
@@ -24,6 +25,12 @@ pub(crate) fn of_step(number: usize, scene: &Scene, result: &StepResult) -> Vec<
             shown(conclusion)
         ));
     }
+    if !result.log.contains(scene.says) {
+        differences.push(format!(
+            "step {number}: its log doesn't say `{}`",
+            scene.says
+        ));
+    }
     let code = i32::from(!scene.passes());
     if result.code != Some(code) {
         differences.push(format!(
@@ -44,9 +51,9 @@ fn shown(value: &str) -> String {
 
 /// The expected number of runs, by provider.
 const EXPECTED_RUNS: [(Provider, usize); 3] = [
-    (Provider::GitHub, 5),
-    (Provider::GitLab, 2),
-    (Provider::Bitbucket, 2),
+    (Provider::GitHub, 7),
+    (Provider::GitLab, 3),
+    (Provider::Bitbucket, 3),
 ];
 
 /// Returns the differences between the expected and the actual runs, and requests that a client must not send.
@@ -66,4 +73,28 @@ pub(crate) fn of_world(runs: &[Run], requests: &[RecordedRequest]) -> Vec<String
     });
     differences.extend(objections);
     differences
+}
+
+/// The expected commit statuses of the only step that sets some.
+const EXPECTED_STATUSES: [(&str, StatusState); 3] = [
+    (
+        "downstream / octo-group/tools/deployer",
+        StatusState::Success,
+    ),
+    ("downstream / octo-org/app", StatusState::Success),
+    ("downstream / octo-workspace/service", StatusState::Failure),
+];
+
+/// Returns the difference between the expected and the shown commit statuses.
+pub(crate) fn of_statuses(shown: &[CommitStatus]) -> Option<String> {
+    let actual = shown
+        .iter()
+        .map(|status| (status.context.as_str(), status.state));
+    (!actual.eq(EXPECTED_STATUSES)).then(|| {
+        let list = shown
+            .iter()
+            .map(|status| format!("{} ({})", status.context, status.state.as_str()));
+        let list: Vec<_> = list.collect();
+        format!("expected other commit statuses than {}", list.join(", "))
+    })
 }
