@@ -172,6 +172,7 @@ impl Observer for ProgressLog<'_> {
                 self.cautions.borrow_mut().push(caution);
             }
             Event::Beginning
+            | Event::Remember(_)
             | Event::DefaultReference(_)
             | Event::Waiting { .. }
             | Event::Sending
@@ -248,6 +249,7 @@ fn page<'e>(target: &Target, event: &'e Event<'_>) -> Option<&'e str> {
         | Event::Recalled { run, .. } => Some(&run.url),
         Event::AcceptedWithoutRun(page) if target.wait.is_none() => Some(page),
         Event::Beginning
+        | Event::Remember(_)
         | Event::Minted(_)
         | Event::DefaultReference(_)
         | Event::Waiting { .. }
@@ -299,6 +301,7 @@ fn is_urgent(event: &Event<'_>, target: &Target) -> bool {
             ..
         } => true,
         Event::Beginning
+        | Event::Remember(_)
         | Event::Minted(_)
         | Event::DefaultReference(_)
         | Event::Sending

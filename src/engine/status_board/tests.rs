@@ -69,8 +69,12 @@ impl CallingRepository for Repository {
         }
     }
 
-    async fn statuses(&self, _commit: &str) -> Result<Vec<CommitStatus>, Error> {
-        Ok(Vec::new())
+    async fn statuses(&self, _commit: &str) -> Result<ListedStatuses, Error> {
+        sleep(SECOND).await;
+        Ok(ListedStatuses {
+            list: vec![status(7, StatusState::Success, "earlier")],
+            is_complete: true,
+        })
     }
 
     async fn run_created_at(&self, _run: u64) -> Option<DateTime<Utc>> {
@@ -142,7 +146,7 @@ fn seconds(seconds: u64) -> Duration {
 
 #[tokio::test(start_paused = true)]
 async fn progress_is_shown_at_most_every_fifteen_seconds_and_the_end_at_once() {
-    let (board, repository) = (StatusBoard::new(1), Repository::new(&[]));
+    let (board, repository) = (StatusBoard::new(1, false), Repository::new(&[]));
     let took = board
         .run(&repository, async |_, _| {
             board.pend(0, "starting", Urgency::Now);
@@ -172,7 +176,7 @@ async fn progress_is_shown_at_most_every_fifteen_seconds_and_the_end_at_once() {
 
 #[tokio::test(start_paused = true)]
 async fn requests_of_a_target_are_sent_one_after_the_other() {
-    let (board, repository) = (StatusBoard::new(1), Repository::new(&[]));
+    let (board, repository) = (StatusBoard::new(1, false), Repository::new(&[]));
     board
         .run(&repository, async |_, _| {
             for number in 0..9 {
@@ -194,7 +198,7 @@ async fn requests_of_a_target_are_sent_one_after_the_other() {
 
 #[tokio::test(start_paused = true)]
 async fn many_targets_share_few_connections_and_update_less_often() {
-    let (board, repository) = (StatusBoard::new(40), Repository::new(&[]));
+    let (board, repository) = (StatusBoard::new(40, false), Repository::new(&[]));
     board
         .run(&repository, async |_, _| {
             (0..40).for_each(|index| board.pend(index, "starting", Urgency::Now));
@@ -214,7 +218,7 @@ async fn many_targets_share_few_connections_and_update_less_often() {
 #[tokio::test(start_paused = true)]
 async fn a_failed_status_is_sent_again_with_growing_pauses() {
     let failures = [Some(ErrorKind::Unknown); 4];
-    let (board, repository) = (StatusBoard::new(1), Repository::new(&failures));
+    let (board, repository) = (StatusBoard::new(1, false), Repository::new(&failures));
     let took = board
         .run(&repository, async |_, _| board.end(0, "passed"))
         .await;
@@ -230,7 +234,7 @@ async fn a_failed_status_is_sent_again_with_growing_pauses() {
 #[tokio::test(start_paused = true)]
 async fn a_pending_status_is_given_up_after_a_while() {
     let failures = [Some(ErrorKind::Unknown); 5];
-    let (board, repository) = (StatusBoard::new(1), Repository::new(&failures));
+    let (board, repository) = (StatusBoard::new(1, false), Repository::new(&failures));
     board
         .run(&repository, async |_, _| {
             board.pend(0, "starting", Urgency::Now);
@@ -247,7 +251,7 @@ async fn a_pending_status_is_given_up_after_a_while() {
 #[tokio::test(start_paused = true)]
 async fn rate_limits_are_waited_out() {
     let limit = Some(ErrorKind::RateLimited(Some(seconds(30))));
-    let (board, repository) = (StatusBoard::new(2), Repository::new(&[limit]));
+    let (board, repository) = (StatusBoard::new(2, false), Repository::new(&[limit]));
     let took = board
         .run(&repository, async |_, _| {
             board.end(0, "passed");
@@ -267,7 +271,7 @@ async fn rate_limits_are_waited_out() {
 #[tokio::test(start_paused = true)]
 async fn a_rejected_status_is_not_sent_again_but_the_last_one_is_tried() {
     let refused = [Some(ErrorKind::Rejected)];
-    let (board, repository) = (StatusBoard::new(1), Repository::new(&refused));
+    let (board, repository) = (StatusBoard::new(1, false), Repository::new(&refused));
     board
         .run(&repository, async |_, _| {
             board.pend(0, "starting", Urgency::Now);
@@ -283,7 +287,7 @@ async fn a_rejected_status_is_not_sent_again_but_the_last_one_is_tried() {
 
 #[tokio::test(start_paused = true)]
 async fn the_first_statuses_are_awaited_only_for_a_moment() {
-    let (board, repository) = (StatusBoard::new(2), Repository::new(&[]));
+    let (board, repository) = (StatusBoard::new(2, false), Repository::new(&[]));
     board
         .run(&repository, async |_, shutdown| {
             board.pend(0, "starting", Urgency::Now);
@@ -293,7 +297,7 @@ async fn the_first_statuses_are_awaited_only_for_a_moment() {
             assert!(board.was_set(0).await && board.was_set(1).await);
         })
         .await;
-    let (board, repository) = (StatusBoard::new(1), Repository::new(&[None; 9]));
+    let (board, repository) = (StatusBoard::new(1, false), Repository::new(&[None; 9]));
     let took = board
         .run(&repository, async |_, shutdown| {
             board.pend(0, "starting", Urgency::Now);
@@ -309,7 +313,7 @@ async fn the_first_statuses_are_awaited_only_for_a_moment() {
 #[tokio::test(start_paused = true)]
 async fn after_a_signal_there_is_little_time() {
     let unknown = Some(ErrorKind::Unknown);
-    let (board, repository) = (StatusBoard::new(1), Repository::new(&[unknown; 6]));
+    let (board, repository) = (StatusBoard::new(1, false), Repository::new(&[unknown; 6]));
     let start = Instant::now();
     board
         .run(&repository, async |handle, _| {
@@ -332,7 +336,7 @@ async fn after_a_signal_there_is_little_time() {
         (seconds(24), vec!["done"])
     );
 
-    let (board, repository) = (StatusBoard::new(1), Repository::new(&[None]));
+    let (board, repository) = (StatusBoard::new(1, false), Repository::new(&[None]));
     let start = Instant::now();
     board
         .run(&repository, async |handle, _| {
@@ -348,7 +352,7 @@ async fn after_a_signal_there_is_little_time() {
         (SHUTDOWN_GRACE, vec!["unset"])
     );
 
-    let (board, repository) = (StatusBoard::new(1), Repository::new(&[None]));
+    let (board, repository) = (StatusBoard::new(1, false), Repository::new(&[None]));
     let start = Instant::now();
     board
         .run(&repository, async |handle, _| {
@@ -362,7 +366,7 @@ async fn after_a_signal_there_is_little_time() {
 
 #[tokio::test(start_paused = true)]
 async fn a_board_without_a_repository_keeps_nobody_waiting() {
-    let board = StatusBoard::new(2);
+    let board = StatusBoard::new(2, false);
     board.pend(0, "starting", Urgency::Now);
     board.refuse(&Error::new(ErrorKind::Rejected, "no").failure());
     assert!(!board.was_set(0).await && !board.was_set(1).await);
