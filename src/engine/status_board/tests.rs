@@ -372,3 +372,88 @@ async fn a_board_without_a_repository_keeps_nobody_waiting() {
     assert!(!board.was_set(0).await && !board.was_set(1).await);
     assert_eq!(board.words(), ["reported"; 2]);
 }
+
+/// Shows a status that is needed, and returns when that was settled, and how.
+async fn confirmed_at(
+    failures: &[Option<ErrorKind>],
+    happening: impl AsyncFnOnce(&ShutdownHandle),
+) -> (u64, String) {
+    let (board, repository) = (StatusBoard::new(1, false), Repository::new(failures));
+    let result = RefCell::default();
+    board
+        .run(&repository, async |handle, _| {
+            board.pend(0, "about to trigger", Urgency::Now);
+            happening(handle).await;
+            let said = match board.confirm(0).await {
+                Ok(()) => "set".to_owned(),
+                Err(failure) => failure.what,
+            };
+            result.replace((repository.start.elapsed().as_secs(), said));
+            board.end(0, "passed");
+        })
+        .await;
+    result.into_inner()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_status_that_is_needed_is_confirmed_or_given_up() {
+    let (unknown, rejected) = (Some(ErrorKind::Unknown), Some(ErrorKind::Rejected));
+    let limited = Some(ErrorKind::RateLimited(Some(seconds(90))));
+    let nothing = async |_: &ShutdownHandle| {};
+    let set = |at| (at, "set".to_owned());
+    let refused = |at| (at, "no".to_owned());
+    assert_eq!(confirmed_at(&[], nothing).await, set(1));
+    assert_eq!(confirmed_at(&[unknown, unknown], nothing).await, set(6));
+    assert_eq!(confirmed_at(&[limited], nothing).await, set(92));
+    assert_eq!(confirmed_at(&[rejected], nothing).await, refused(1));
+    let (at, said) = confirmed_at(&[unknown; 5], nothing).await;
+    assert_eq!((at, said), refused(20));
+    let (at, said) = confirmed_at(&[None; 5], nothing).await;
+    assert_eq!(at, 65);
+    assert!(said.contains("took more than 10 s"), "{said}");
+    let limits = vec![Some(ErrorKind::RateLimited(Some(seconds(100)))); 9];
+    let (at, said) = confirmed_at(&limits, nothing).await;
+    assert_eq!((at, said.as_str()), (300, "too many requests"));
+    let stop = async |handle: &ShutdownHandle| handle.request(ShutdownMode::Immediate);
+    let (at, said) = confirmed_at(&[None], stop).await;
+    assert_eq!((at, said.as_str()), (0, "there was no answer in time"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_newer_status_is_confirmed_instead() {
+    let (board, repository) = (StatusBoard::new(1, false), Repository::new(&[]));
+    board
+        .run(&repository, async |_, _| {
+            board.pend(0, "starting", Urgency::Now);
+            sleep(SECOND / 2).await;
+            board.pend(0, "about to trigger", Urgency::Now);
+            assert!(board.confirm(0).await.is_ok());
+            let said: Vec<_> = repository
+                .requests()
+                .into_iter()
+                .map(|(_, said)| said)
+                .collect();
+            assert_eq!(said, ["0 starting", "0 about to trigger"]);
+            assert_eq!(repository.in_flight.get(), 0);
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn earlier_statuses_are_read_only_if_they_are_needed() {
+    for needs_earlier in [true, false] {
+        let (board, repository) = (StatusBoard::new(1, needs_earlier), Repository::new(&[]));
+        let took = board
+            .run(&repository, async |_, _| {
+                if needs_earlier {
+                    let earlier = board.earlier().await.ok().unwrap();
+                    assert_eq!(earlier.list[0].description, "earlier");
+                }
+            })
+            .await;
+        assert_eq!(took, u64::from(needs_earlier));
+    }
+    let board = StatusBoard::new(1, true);
+    board.refuse(&Error::new(ErrorKind::Rejected, "no").failure());
+    assert_eq!(board.earlier().await.err().unwrap().what, "no");
+}

@@ -211,6 +211,7 @@ fn job(course: Course, signal: Option<&'static str>) -> CallingJob {
     };
     CallingJob {
         case,
+        has_statuses: false,
         names_show_markers: false,
         gitlab_token: demo::GITLAB_MAINTAINER,
         attempts: vec![attempt(signal.into_iter().collect()), attempt(Vec::new())],
