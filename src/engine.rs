@@ -16,6 +16,7 @@ pub(crate) mod second_chance;
 pub(crate) mod shutdown;
 pub(crate) mod siblings;
 pub(crate) mod status_board;
+pub(crate) mod status_memory;
 #[cfg(test)]
 mod tests;
 pub(crate) mod trigger;

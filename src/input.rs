@@ -84,8 +84,11 @@ pub(crate) fn read(
         .and_then(|host_repository| errors.take(status::read(step, host_repository)));
     // If `targets` is misspelt, the step's other inputs may only be defaults, so they aren't checked.
     let host_repository = host_repository.filter(|_| !step.is_unusable("targets"));
-    let targets = host_repository
-        .and_then(|host_repository| errors.take(targets::read(raw_request, &host_repository)));
+    // If `status` is wrong, that is the error.
+    let has_statuses = statuses.as_ref().is_none_or(Option::is_some);
+    let targets = host_repository.as_ref().and_then(|host_repository| {
+        errors.take(targets::read(raw_request, host_repository, has_statuses))
+    });
     if mode == Some(Mode::DryRun)
         && let Some((targets, _)) = &targets
         && targets.iter().any(|target| target.follow.is_some())
@@ -96,6 +99,7 @@ pub(crate) fn read(
     let read = errors.finish(|| {
         let (targets, warnings) = targets?;
         let request = Request {
+            calling_run: rerun::calling_run(step, &host_repository?, &targets),
             targets,
             mode: mode?,
             max_parallel: max_parallel?,
@@ -175,7 +179,7 @@ fn target(
             wait: wait?,
             recall: match on_rerun? {
                 OnRerun::Repeat => None,
-                OnRerun::Once => Some(Recall::default()),
+                OnRerun::Once => Some(Recall::Markers(Vec::new())),
             },
             follow,
         })

@@ -13,7 +13,7 @@ mod snapshot;
 mod wait_options;
 
 pub(crate) use caller::{Caller, CallingRun, EnvironmentVariable};
-pub(crate) use commit_status::{CommitStatus, StatusState};
+pub(crate) use commit_status::{CommitStatus, Started, StatusState};
 pub(crate) use event::{Event, News, Sink};
 pub(crate) use followed::{Followed, FollowedRun};
 pub(crate) use invalid_target::InvalidTarget;

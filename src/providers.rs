@@ -18,6 +18,7 @@ pub(crate) mod provider;
 mod quota;
 mod reading;
 pub(crate) mod reference;
+pub(crate) mod status_note;
 pub(crate) mod target;
 pub(crate) mod target_report;
 pub(crate) mod variable;

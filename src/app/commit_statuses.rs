@@ -10,17 +10,14 @@ use super::saved_state::SavedState;
 use crate::engine::shutdown::Shutdown;
 use crate::engine::status_board::{Delivery, StatusBoard, Urgency};
 use crate::host::Console;
-use crate::model::{Caller, CommitStatus, Event, Failure, StatusState};
+use crate::model::{Caller, CommitStatus, Event, Failure, Started, StatusState};
 use crate::providers::calling_repository;
 use crate::providers::http::proxies::Proxies;
-use crate::providers::target::{Request, StatusOptions};
+use crate::providers::status_note::{StatusNote, shortened};
+use crate::providers::target::{Request, StatusKey, StatusOptions, Target};
 use crate::providers::target_report::TargetReport;
 use crate::report;
-use crate::text::untrusted::cut;
 use progress::Progress;
-
-/// Longest description that GitHub accepts is 140 characters; the mark of a cut takes three.
-const MAX_DESCRIPTION: usize = 137;
 
 /// The commit statuses of a step.
 pub(super) struct CommitStatuses<'a> {
@@ -32,6 +29,8 @@ pub(super) struct CommitStatuses<'a> {
     names: Vec<&'a str>,
     contexts: Vec<String>,
     progress: Vec<RefCell<Progress>>,
+    /// `None` for targets whose status isn't their memory.
+    keys: Vec<Option<&'a StatusKey>>,
 }
 
 impl<'a> CommitStatuses<'a> {
@@ -40,16 +39,19 @@ impl<'a> CommitStatuses<'a> {
         let options = request.statuses.as_ref()?;
         let hide = |text: &str| console.hide(text);
         let page = caller.run.as_ref().map(|run| run.url.clone());
-        let progress = || RefCell::new(Progress::new(page.clone()));
         let targets = request.targets.iter();
+        let keys: Vec<_> = targets.clone().map(Target::status_key).collect();
+        let progress = |key: &Option<_>| RefCell::new(Progress::new(page.clone(), key.is_some()));
+        let needs_earlier = keys.iter().any(Option::is_some);
         Some(Self {
             options,
             proxies: &request.proxies,
             console,
-            board: StatusBoard::new(request.targets.len()),
-            names: targets.clone().map(|target| target.name.as_str()).collect(),
+            board: StatusBoard::new(request.targets.len(), needs_earlier),
+            names: targets.map(|target| target.name.as_str()).collect(),
             contexts: report::contexts(request, options, &hide),
-            progress: targets.map(|_| progress()).collect(),
+            progress: keys.iter().map(progress).collect(),
+            keys,
         })
     }
 
@@ -71,15 +73,21 @@ impl<'a> CommitStatuses<'a> {
             return;
         };
         let page = progress.page();
-        if change.is_of_page {
+        let started = progress.started();
+        let started = started.as_ref();
+        if change.is_substantial {
             // What to set if this process doesn't get any further.
-            let page = page.clone();
-            let status = self.status(index, StatusState::Error, report::INTERRUPTED, page);
+            let text = (
+                StatusState::Error,
+                report::INTERRUPTED.to_owned(),
+                page.clone(),
+            );
+            let status = self.status(index, text, started);
             saved_state.set_status(index, Some(status));
         }
-        let description = progress.description();
-        let status = self.status(index, StatusState::Pending, &description, page);
-        self.board.show(index, status, change.urgency);
+        let text = (StatusState::Pending, progress.description(), page);
+        self.board
+            .show(index, self.status(index, text, started), change.urgency);
     }
 
     pub(super) fn on_finished(
@@ -89,23 +97,38 @@ impl<'a> CommitStatuses<'a> {
         saved_state: &SavedState<'_>,
     ) {
         let (state, description, page) = report::last_status(report);
-        let page = page.or_else(|| self.progress[index].borrow().page());
-        let status = self.status(index, state, &description, page);
+        let progress = self.progress[index].borrow();
+        let page = page.or_else(|| progress.page());
+        // What isn't open stays as another step, or another attempt, has left it.
+        let started = progress.started().map(|_| report.started());
+        let status = self.status(index, (state, description, page), started.as_ref());
         saved_state.set_status(index, Some(status.clone()));
         self.board.show(index, status, Urgency::Now);
     }
 
+    /// `started` is what the status says if it's the target's memory, and that is open.
     fn status(
         &self,
         index: usize,
-        state: StatusState,
-        description: &str,
-        target_url: Option<String>,
+        (state, description, page): (StatusState, String, Option<String>),
+        started: Option<&Started>,
     ) -> CommitStatus {
+        let description = self.console.hide(&description);
+        let (description, target_url) = match (self.keys[index], started) {
+            (Some(key), Some(started)) => (
+                key.note(started).added_to(&description),
+                match started {
+                    Started::Nothing => Some(key.calling_run.url.clone()),
+                    Started::Unclear => page,
+                    Started::Run { url, .. } => Some(url.clone()),
+                },
+            ),
+            _ => (shortened(&description, 0), page),
+        };
         CommitStatus {
             context: self.contexts[index].clone(),
             state,
-            description: cut(&self.console.hide(description), MAX_DESCRIPTION),
+            description,
             target_url,
         }
     }
@@ -120,7 +143,9 @@ impl<'a> CommitStatuses<'a> {
         let status = match report.map(report::last_status) {
             Some((state, description, page)) => {
                 let page = page.or_else(|| saved.target_url.clone());
-                self.status(index, state, &description, page)
+                let is_open = StatusNote::read(&saved.description).is_some();
+                let started = report.filter(|_| is_open).map(TargetReport::started);
+                self.status(index, (state, description, page), started.as_ref())
             }
             None => saved.clone(),
         };

@@ -212,6 +212,7 @@ impl Observer for ProgressLog<'_> {
             } => self.publish(index, Some(run)),
             Event::AcceptedWithoutRun(_) => self.publish(index, None),
             Event::Beginning
+            | Event::Remember(_)
             | Event::DefaultReference(_)
             | Event::Waiting { .. }
             | Event::Sending
@@ -296,6 +297,7 @@ fn page<'e>(target: &Target, event: &'e Event<'_>) -> Option<&'e str> {
         | Event::Recalled { run, .. } => Some(&run.url),
         Event::AcceptedWithoutRun(page) if target.wait.is_none() => Some(page),
         Event::Beginning
+        | Event::Remember(_)
         | Event::Minted(_)
         | Event::DefaultReference(_)
         | Event::Waiting { .. }
@@ -360,6 +362,7 @@ fn is_urgent(event: &Event<'_>, target: &Target) -> bool {
             ..
         } => true,
         Event::Beginning
+        | Event::Remember(_)
         | Event::Minted(_)
         | Event::DefaultReference(_)
         | Event::Sending

@@ -114,14 +114,16 @@ async fn set_statuses(
         let finished = finished
             .find(|(of, _)| of == index)
             .map(|(_, finished)| finished);
-        let report = finished.and_then(|finished| finished.as_ref().ok());
-        let report = report.map(|finished| report_of(&request.targets[*index], finished));
+        let known = finished.and_then(|finished| finished.as_ref().ok());
+        // Without a run there is no more to say than the first process did.
+        let known = known.filter(|finished| !finished.runs.is_empty());
+        let report = known.map(|finished| report_of(&request.targets[*index], finished));
         statuses.show_last(*index, status, report.as_ref());
     }
     statuses.send_during(shutdown, async {}).await;
 }
 
-/// Describes a target as the first process would have done.
+/// Describes a target, at least one run of which is known, as the first process would have done.
 fn report_of<'a>(target: &'a Target, finished: &Finished) -> TargetReport<'a> {
     let runs = finished.runs.iter().map(|(run, cancelled)| RunReport {
         end: Some(End::Stopped),
@@ -136,15 +138,10 @@ fn report_of<'a>(target: &'a Target, finished: &Finished) -> TargetReport<'a> {
         runs: runs.collect(),
         ..Monitored::default()
     };
-    let outcome = if monitored.runs.is_empty() {
-        Outcome::Unknown
-    } else {
-        Outcome::Accepted
-    };
     if finished.is_complete() {
         monitored.conclude();
     }
-    TargetReport::new((target, (outcome, None, monitored)))
+    TargetReport::new((target, (Outcome::Accepted, None, monitored)))
 }
 
 fn log(console: &Console, target: &Target, event: &Event<'_>) {

@@ -13,11 +13,12 @@ use crate::engine::concurrency::Concurrency;
 use crate::engine::context::TargetContext;
 use crate::engine::member::{Member, sign_out};
 use crate::engine::monitor::{self, Monitor};
-use crate::engine::recall::recall;
+use crate::engine::recall::{Beginning, recall};
 use crate::engine::request_limits::RequestLimits;
 use crate::engine::shutdown::{Shutdown, ShutdownMode};
 use crate::engine::siblings::siblings;
 use crate::engine::status_board::StatusBoard;
+use crate::engine::status_memory::StatusMemory;
 use crate::engine::trigger::{Prepared, Triggered, begin_to_follow, prepare, trigger};
 use crate::model::{Event, Monitored, NotSent, Outcome, Problem};
 use crate::providers::connections;
@@ -57,7 +58,11 @@ pub(crate) async fn run<'a>(
             Member::new(target, connection, siblings, sink)
         })
         .collect();
-    let preparing = prepare_all(&members, request.max_parallel, shutdown);
+    let targets_with_indexes = targets.iter().enumerate();
+    let memories =
+        targets_with_indexes.map(|(index, target)| StatusMemory::new(target, index, statuses));
+    let memories: Vec<_> = memories.collect();
+    let preparing = prepare_all(&members, &memories, request.max_parallel, shutdown);
     let (prepared, ()) = join(preparing, first_statuses(statuses, shutdown)).await;
     let batch = Batch {
         mode: request.mode,
@@ -66,6 +71,8 @@ pub(crate) async fn run<'a>(
         observer,
         limits: RequestLimits::new(),
         runs_with_logs: Cell::default(),
+        memories,
+        beginning: Beginning::new(request),
     };
     let running = members.iter().zip(prepared).enumerate();
     let running =
@@ -88,17 +95,19 @@ async fn first_statuses(statuses: Option<&StatusBoard>, shutdown: &Shutdown) {
 /// Prepares the targets, `max_parallel` at a time. All or nothing: no target is triggered if one can't be prepared.
 async fn prepare_all<'a>(
     members: &'a [Member<'a>],
+    memories: &[Option<StatusMemory<'_>>],
     max_parallel: NonZeroUsize,
     shutdown: &Shutdown,
 ) -> Vec<Result<Prepared<'a>, Triggered>> {
     let start = Instant::now();
     let has_failed = Cell::new(false);
-    let preparing = members.iter().map(async |member| {
+    let preparing = members.iter().zip(memories);
+    let preparing = preparing.map(async |(member, memory)| {
         // Report every problem, but don't spend an hour on servers that don't answer.
         if has_failed.get() && start.elapsed() > PREPARE_AFTER_FAILURE_TIMEOUT {
             return Err(Triggered::not_sent(NotSent::OtherNotReady));
         }
-        let prepared = prepare(member, shutdown).await;
+        let prepared = prepare(member, *memory, shutdown).await;
         has_failed.set(has_failed.get() || prepared.is_err());
         prepared
     });
@@ -122,6 +131,9 @@ struct Batch<'a> {
     limits: RequestLimits,
     /// Number of runs whose logs have been kept for the summary so far.
     runs_with_logs: Cell<usize>,
+    /// By target index.
+    memories: Vec<Option<StatusMemory<'a>>>,
+    beginning: Beginning<'a>,
 }
 
 impl Batch<'_> {
@@ -132,7 +144,7 @@ impl Batch<'_> {
         prepared: Result<Prepared<'a>, Triggered>,
     ) -> (Outcome, Option<Problem>, Monitored) {
         let (triggered, monitored) = match prepared {
-            Ok(prepared) => self.trigger_and_monitor(member, &prepared).await,
+            Ok(prepared) => self.trigger_and_monitor(index, member, &prepared).await,
             Err(triggered) => (triggered, Monitored::default()),
         };
         let result = (triggered.outcome, triggered.problem, monitored);
@@ -147,6 +159,7 @@ impl Batch<'_> {
 
     async fn trigger_and_monitor<'a>(
         &self,
+        index: usize,
         member: &'a Member<'a>,
         prepared: &Prepared<'a>,
     ) -> (Triggered, Monitored) {
@@ -157,6 +170,7 @@ impl Batch<'_> {
             siblings: member.siblings,
             limits: &self.limits,
             shutdown: self.shutdown,
+            memory: self.memories[index],
         };
         // The one place that decides whether anything is triggered.
         let mut triggered = match &member.target.follow {
@@ -177,7 +191,7 @@ impl Batch<'_> {
     /// Triggers a target, unless an earlier attempt of the job has started runs that it can take up.
     async fn recall_or_trigger(&self, context: TargetContext<'_, '_>) -> Triggered {
         if let (Some(earlier), Mode::Send) = (&context.target.recall, self.mode) {
-            match Box::pin(recall(context, earlier)).await {
+            match Box::pin(recall(context, earlier, &self.beginning)).await {
                 Ok(runs) if runs.is_empty() => {}
                 Ok(runs) => return Triggered::taken_up(runs),
                 Err(problem) => return Triggered::not_recalled(problem),

@@ -4,6 +4,7 @@ use crate::engine::request_limits::RequestLimits;
 use crate::engine::retry::RetryPolicy;
 use crate::engine::shutdown::Shutdown;
 use crate::engine::siblings::Siblings;
+use crate::engine::status_memory::StatusMemory;
 use crate::model::Event;
 use crate::providers::http::Http;
 use crate::providers::target::Target;
@@ -18,6 +19,8 @@ pub(crate) struct TargetContext<'a, 'target> {
     pub(crate) siblings: &'a Siblings<'target>,
     pub(crate) limits: &'a RequestLimits,
     pub(crate) shutdown: &'a Shutdown,
+    /// Set if the target's commit statuses are its memory.
+    pub(crate) memory: Option<StatusMemory<'a>>,
 }
 
 impl<'a> TargetContext<'a, '_> {

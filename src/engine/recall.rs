@@ -1,11 +1,14 @@
 //! Looks up what earlier attempts of the job have started, for `on-rerun: once`.
 
+mod beginning;
+mod by_status;
 mod earlier;
 
 use std::time::Duration;
 
 use tokio::time::sleep;
 
+pub(crate) use self::beginning::Beginning;
 use self::earlier::Earlier;
 use crate::engine::context::TargetContext;
 use crate::engine::retry::{RetryPolicy, backoff, retry};
@@ -33,9 +36,10 @@ enum Decision {
 pub(crate) async fn recall(
     context: TargetContext<'_, '_>,
     recall: &Recall,
+    beginning: &Beginning<'_>,
 ) -> Result<Vec<Run>, Problem> {
     tokio::select! {
-        recalled = look_up(context, recall) => recalled.map_err(|why| Problem::NotRecalled {
+        recalled = look_up(context, recall, beginning) => recalled.map_err(|why| Problem::NotRecalled {
             why,
             page: context.provider.runs_page(),
         }),
@@ -45,9 +49,24 @@ pub(crate) async fn recall(
     }
 }
 
-async fn look_up(context: TargetContext<'_, '_>, recall: &Recall) -> Result<Vec<Run>, NotRecalled> {
-    let earlier = find_earlier(context, recall).await?;
-    if recall.markers.is_empty() {
+async fn look_up(
+    context: TargetContext<'_, '_>,
+    recall: &Recall,
+    beginning: &Beginning<'_>,
+) -> Result<Vec<Run>, NotRecalled> {
+    match recall {
+        Recall::Markers(markers) => look_up_by_markers(context, markers, beginning).await,
+        Recall::Statuses(_) => by_status::look_up(context).await,
+    }
+}
+
+async fn look_up_by_markers(
+    context: TargetContext<'_, '_>,
+    markers: &[String],
+    beginning: &Beginning<'_>,
+) -> Result<Vec<Run>, NotRecalled> {
+    let earlier = find_earlier(context, markers, beginning).await?;
+    if markers.is_empty() {
         return Ok(Vec::new());
     }
     // An event may start more runs than are listed yet, of other workflows.
@@ -56,7 +75,7 @@ async fn look_up(context: TargetContext<'_, '_>, recall: &Recall) -> Result<Vec<
         return Ok(take_up(context, runs));
     }
     sleep(SETTLE_TIME).await;
-    let earlier = find_earlier(context, recall).await?;
+    let earlier = find_earlier(context, markers, beginning).await?;
     match decide(context, &earlier).await? {
         Decision::TakeUp(runs) => Ok(take_up(context, runs)),
         Decision::TriggerAgain(failed) => {
@@ -72,21 +91,23 @@ async fn look_up(context: TargetContext<'_, '_>, recall: &Recall) -> Result<Vec<
 
 async fn find_earlier(
     context: TargetContext<'_, '_>,
-    recall: &Recall,
+    markers: &[String],
+    beginning: &Beginning<'_>,
 ) -> Result<Earlier, NotRecalled> {
     let list = async || {
         let _slot = context.limits.polls.acquire().await;
-        if recall.markers.is_empty() {
+        if markers.is_empty() {
             // The first attempt only checks that no other step has its marker, among the newest runs.
             return Ok(EarlierRuns {
                 candidates: context.provider.list_runs(None).await?,
                 is_complete: false,
             });
         }
-        context.provider.list_earlier_runs(recall.since).await
+        let since = beginning.get(context.http.emitter()).await;
+        context.provider.list_earlier_runs(since).await
     };
     let listed = with_retries(context, list).await?;
-    Earlier::find(&recall.markers, listed)
+    Earlier::find(markers, listed)
 }
 
 /// Reads the state of a run's latest attempt.
@@ -120,24 +141,44 @@ async fn decide(
     context: TargetContext<'_, '_>,
     earlier: &Earlier,
 ) -> Result<Decision, NotRecalled> {
-    let mut failed = None;
+    let mut decision = Decision::Trigger;
     for (attempt, candidates) in &earlier.attempts {
-        let mut runs = Vec::new();
-        for candidate in candidates {
-            let run = Run {
-                started_by_attempt: Some(*attempt),
-                ..candidate.clone().into_run(MatchedBy::Marker)
-            };
-            runs.push(read_run(context, run).await?);
+        let candidates = candidates.iter().cloned();
+        let runs = candidates.map(|candidate| candidate.into_run(MatchedBy::Marker));
+        decision = decision.after(context, *attempt, runs.collect()).await?;
+        if matches!(decision, Decision::TakeUp(_)) {
+            break;
         }
-        let conclusions = runs.iter().map(|(_, snapshot)| snapshot.state.conclusion());
+    }
+    Ok(decision)
+}
+
+impl Decision {
+    /// Considers the runs of an attempt, after those of all later ones.
+    async fn after(
+        self,
+        context: TargetContext<'_, '_>,
+        attempt: u64,
+        runs: Vec<Run>,
+    ) -> Result<Self, NotRecalled> {
+        let mut read = Vec::new();
+        for run in runs {
+            let run = Run {
+                started_by_attempt: Some(attempt),
+                ..run
+            };
+            read.push(read_run(context, run).await?);
+        }
+        let conclusions = read.iter().map(|(_, snapshot)| snapshot.state.conclusion());
         let ended: Option<Vec<_>> = conclusions.collect();
         if ended.is_none_or(|ended| context.target.passes_with(&ended)) {
-            return Ok(Decision::TakeUp(runs));
+            return Ok(Self::TakeUp(read));
         }
-        failed.get_or_insert(runs);
+        Ok(match self {
+            Self::Trigger => Self::TriggerAgain(read),
+            later @ (Self::TakeUp(_) | Self::TriggerAgain(_)) => later,
+        })
     }
-    Ok(failed.map_or(Decision::Trigger, Decision::TriggerAgain))
 }
 
 fn take_up(context: TargetContext<'_, '_>, runs: Vec<(Run, Snapshot)>) -> Vec<Run> {

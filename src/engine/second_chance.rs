@@ -61,6 +61,7 @@ pub(crate) async fn run(
                 siblings: member.siblings,
                 limits: &limits,
                 shutdown,
+                memory: None,
             },
             seen: &none_seen,
             sent_at: now.checked_sub(unfinished.age()).unwrap_or(now),

@@ -1,22 +1,28 @@
 //! Commit statuses of the targets. Each target has a place on the board, which holds the newest status that isn't set
-//! yet: a newer one replaces it. Nothing waits for the board, except for a moment before the first trigger.
+//! yet: a newer one replaces it. Nothing waits for the board, except for a moment before the first trigger, and targets
+//! whose statuses are their memory.
 
 mod sender;
 #[cfg(test)]
 mod tests;
 
 use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 use std::time::Duration;
 
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
+use crate::engine::retry::{DEFAULT_RATE_LIMIT_BUDGET, RetryPolicy, backoff, retry};
 use crate::engine::shutdown::{Shutdown, ShutdownMode};
 use crate::model::{CommitStatus, Failure, StatusState};
-use crate::providers::calling_repository::CallingRepository;
+use crate::providers::Idempotency;
+use crate::providers::calling_repository::{CallingRepository, ListedStatuses};
 use sender::Sender;
 
+/// Time for a status that a target needs before it goes on. Rate limits are waited out meanwhile.
+const CONFIRMATION_TIMEOUT: Duration = Duration::from_mins(5);
 /// Concurrent requests.
 const MAX_REQUESTS: usize = 8;
 /// Time for the first statuses before the first trigger is sent without them.
@@ -33,8 +39,25 @@ pub(crate) struct StatusBoard {
     /// Whether no status will be shown any more.
     closed: watch::Sender<bool>,
     /// Why a status was refused, if the reason concerns all of them. Then only last ones are tried.
-    refused: RefCell<Option<String>>,
+    refused: RefCell<Option<Failure>>,
     requests: Semaphore,
+    /// The commit's statuses as they were before this step. `None` until they are read.
+    earlier: watch::Sender<Option<Earlier>>,
+    /// Whether somebody needs them.
+    needs_earlier: bool,
+}
+
+/// The commit's statuses, or why they can't be read.
+type Earlier = Result<Rc<ListedStatuses>, Failure>;
+
+/// What has become of a target's newest status.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Newest {
+    /// It was set, or there is none.
+    Set,
+    Waiting,
+    /// It won't be sent again.
+    GivenUp,
 }
 
 /// When a status is to be set.
@@ -65,8 +88,7 @@ struct Place {
     changed: Notify,
     /// Whether the target's last status was shown.
     is_over: Cell<bool>,
-    /// Whether the newest status was set, if there was one.
-    is_set: Cell<bool>,
+    newest: watch::Sender<Newest>,
     /// Whether the first status was set. `None` until that is certain.
     was_set: watch::Sender<Option<bool>>,
     /// The last request, if it failed.
@@ -88,12 +110,13 @@ struct Update {
 }
 
 impl StatusBoard {
-    pub(crate) fn new(targets: usize) -> Self {
+    /// `needs_earlier`: whether the statuses that the commit has already are read.
+    pub(crate) fn new(targets: usize, needs_earlier: bool) -> Self {
         let place = || Place {
             next: RefCell::default(),
             changed: Notify::new(),
             is_over: Cell::default(),
-            is_set: Cell::new(true),
+            newest: watch::Sender::new(Newest::Set),
             was_set: watch::Sender::new(None),
             failed: RefCell::default(),
         };
@@ -102,6 +125,8 @@ impl StatusBoard {
             closed: watch::Sender::new(false),
             refused: RefCell::default(),
             requests: Semaphore::new(MAX_REQUESTS),
+            earlier: watch::Sender::new(None),
+            needs_earlier,
         }
     }
 
@@ -113,7 +138,7 @@ impl StatusBoard {
             return;
         }
         place.is_over.set(is_last(&status));
-        place.is_set.set(false);
+        place.newest.send_replace(Newest::Waiting);
         let mut next = place.next.borrow_mut();
         let replaced = next.as_ref().map(|replaced| replaced.urgency);
         let urgency = match (urgency, replaced) {
@@ -129,6 +154,29 @@ impl StatusBoard {
         let mut was_set = self.places[index].was_set.subscribe();
         let known = was_set.wait_for(Option::is_some).await;
         known.is_ok_and(|known| *known == Some(true))
+    }
+
+    /// Returns the statuses that the commit had before this step, once they are read.
+    pub(crate) async fn earlier(&self) -> Earlier {
+        let mut earlier = self.earlier.subscribe();
+        let known = earlier.wait_for(Option::is_some).await;
+        let known = known.ok().and_then(|known| known.clone());
+        known.unwrap_or_else(|| Err(no_answer()))
+    }
+
+    /// Waits until a target's newest status is set. Fails if that doesn't succeed in time.
+    pub(crate) async fn confirm(&self, index: usize) -> Result<(), Failure> {
+        let place = &self.places[index];
+        let mut newest = place.newest.subscribe();
+        let known = newest.wait_for(|newest| *newest != Newest::Waiting);
+        let known = timeout(CONFIRMATION_TIMEOUT, known).await;
+        if known.is_ok_and(|known| known.is_ok_and(|newest| *newest == Newest::Set)) {
+            return Ok(());
+        }
+        let failed = place.failed.borrow();
+        let failure = failed.as_ref().map(|failed| failed.failure.clone());
+        let failure = failure.or_else(|| self.refused.borrow().clone());
+        Err(failure.unwrap_or_else(no_answer))
     }
 
     /// Waits for the first statuses of all targets, but not for long.
@@ -150,7 +198,8 @@ impl StatusBoard {
 
     /// Records that no status can be set.
     pub(crate) fn refuse(&self, failure: &Failure) {
-        self.refused.replace(Some(failure.what.clone()));
+        self.refused.replace(Some(failure.clone()));
+        self.earlier.send_replace(Some(Err(failure.clone())));
         for place in &self.places {
             place.failed.replace(Some(FailedRequest {
                 failure: failure.clone(),
@@ -158,7 +207,7 @@ impl StatusBoard {
                 at: Instant::now(),
                 attempts: 1,
             }));
-            place.settle(false);
+            place.give_up();
         }
     }
 
@@ -179,13 +228,43 @@ impl StatusBoard {
             on_refused,
         };
         let sending = join_all(self.places.iter().map(|place| sender.send_all(place)));
+        let sending = join(self.read_earlier(repository, commit, shutdown), sending);
         tokio::select! {
             biased;
             _ = sending => {}
             () = self.time_is_up(shutdown) => {}
         }
         for place in &self.places {
-            place.settle(false);
+            place.give_up();
+        }
+    }
+
+    /// Reads the statuses that the commit has, if somebody needs them. Those who do show none before that.
+    async fn read_earlier(
+        &self,
+        repository: &impl CallingRepository,
+        commit: &str,
+        shutdown: &Shutdown,
+    ) {
+        if !self.needs_earlier {
+            return;
+        }
+        let policy = RetryPolicy {
+            idempotency: Idempotency::Repeatable,
+            rate_limit_budget: DEFAULT_RATE_LIMIT_BUDGET,
+            quota: repository.quota(),
+            shutdown,
+            emit: &|_| {},
+        };
+        let read = async || repository.statuses(commit).await;
+        let read = retry(policy, backoff(policy.idempotency), read);
+        tokio::select! {
+            read = read => {
+                let earlier = read.map(Rc::new).map_err(|error| error.failure());
+                self.earlier.send_replace(Some(earlier));
+            }
+            // Nobody needs them any more.
+            () = shutdown.requested(ShutdownMode::Graceful) => {}
         }
     }
 
@@ -215,11 +294,12 @@ impl StatusBoard {
             match failure {
                 Some(failure) if failed.as_ref().is_some_and(|failed| failed.is_final) => {
                     Delivery::Rejected {
-                        is_reported: self.refused.borrow().as_ref() == Some(&failure.what),
+                        is_reported: self.refused.borrow().as_ref().map(|refused| &refused.what)
+                            == Some(&failure.what),
                         failure,
                     }
                 }
-                _ if place.is_set.get() => Delivery::Done,
+                _ if *place.newest.borrow() == Newest::Set => Delivery::Done,
                 failure => Delivery::Unset(failure),
             }
         })
@@ -227,6 +307,23 @@ impl StatusBoard {
 }
 
 impl Place {
+    /// Records that the status that was sent last is set.
+    fn record_success(&self) {
+        self.failed.take();
+        if self.next.borrow().is_none() {
+            self.newest.send_replace(Newest::Set);
+        }
+        self.settle(true);
+    }
+
+    /// Records that the status that was to be sent last won't be sent again.
+    fn give_up(&self) {
+        if *self.newest.borrow() == Newest::Waiting {
+            self.newest.send_replace(Newest::GivenUp);
+        }
+        self.settle(false);
+    }
+
     /// Records whether the first status was set, unless that is known already.
     fn settle(&self, is_set: bool) {
         self.was_set.send_if_modified(|known| {
@@ -234,6 +331,14 @@ impl Place {
             known.get_or_insert(is_set);
             is_news
         });
+    }
+}
+
+fn no_answer() -> Failure {
+    Failure {
+        what: "there was no answer in time".to_owned(),
+        remedy: None,
+        causes: Vec::new(),
     }
 }
 

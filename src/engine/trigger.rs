@@ -12,7 +12,8 @@ use crate::engine::context::TargetContext;
 use crate::engine::member::Member;
 use crate::engine::retry::{DEFAULT_RATE_LIMIT_BUDGET, RetryPolicy, backoff, retry};
 use crate::engine::shutdown::{Shutdown, ShutdownMode};
-use crate::model::{Event, Followed, NotSent, Outcome, Problem, Run};
+use crate::engine::status_memory::StatusMemory;
+use crate::model::{Event, Failure, Followed, NotSent, Outcome, Problem, Run};
 use crate::providers::http::Http;
 use crate::providers::target::Mode;
 use crate::providers::{AnyProvider, Error, ErrorKind, Idempotency, RequestForm, Secrets};
@@ -47,9 +48,10 @@ pub(crate) struct Prepared<'a> {
 }
 
 /// Does everything before a trigger that starts nothing: signs in and, if the step needs to, checks that the runs can be
-/// read. Runs that are only followed are read.
+/// read. Runs that are only followed are read. `memory` is opened last.
 pub(crate) async fn prepare<'a>(
     member: &'a Member<'a>,
+    memory: Option<StatusMemory<'_>>,
     shutdown: &Shutdown,
 ) -> Result<Prepared<'a>, Triggered> {
     (member.emit)(Event::Beginning);
@@ -75,11 +77,20 @@ pub(crate) async fn prepare<'a>(
             followed,
         })
     });
+    let preparing = async {
+        let prepared: Prepared<'_> = preparing
+            .await
+            .map_err(|error| Triggered::not_ready(&error))?;
+        if let Some(memory) = memory {
+            let opened = memory.open(member.emit, prepared.provider.runs_page());
+            opened.await.map_err(Triggered::not_recalled)?;
+        }
+        Ok(prepared)
+    };
     tokio::select! {
         prepared = preparing => match prepared {
             Ok(_) if shutdown.is_requested() => Err(Triggered::not_sent(NotSent::Stopped)),
-            Ok(prepared) => Ok(prepared),
-            Err(error) => Err(Triggered::not_ready(&error)),
+            prepared => prepared,
         },
         () = shutdown.requested(ShutdownMode::Graceful) => Err(Triggered::not_sent(NotSent::Stopped)),
     }
@@ -155,6 +166,10 @@ struct SendState {
     is_on_the_wire: Cell<bool>,
     sent_at: Cell<Option<Instant>>,
     answered_at: Cell<Option<Instant>>,
+    /// Whether the target's memory says that the trigger may have been sent.
+    is_announced: Cell<bool>,
+    /// Why it can't be made to say so.
+    unannounced: Cell<Option<Failure>>,
 }
 
 impl<'a> Sender<'a, '_> {
@@ -168,6 +183,9 @@ impl<'a> Sender<'a, '_> {
                 Err(Error::new(ErrorKind::Unknown, "the step was stopped before the trigger was answered"))
             }
         };
+        if let Some(failure) = state.unannounced.take() {
+            return Triggered::new(Outcome::NotSent, Some(Problem::NotTriggered(failure)));
+        }
         Triggered {
             sent_at: state.sent_at.get(),
             answered_at: state.answered_at.get(),
@@ -205,7 +223,7 @@ impl<'a> Sender<'a, '_> {
             emit: self.context.http.emitter(),
         };
         retry(policy, backoff(policy.idempotency), async || {
-            let _permit = self.ready_permit().await?;
+            let _permit = self.ready_permit(state).await?;
             self.context.emit(Event::Sending);
             self.context.siblings.mark_sent();
             state.is_on_the_wire.set(true);
@@ -219,13 +237,15 @@ impl<'a> Sender<'a, '_> {
         .await
     }
 
-    /// Waits for a permit and a valid credential. A shutdown, or another target's failure with `fail-fast`, interrupts
-    /// these waits at once, and is checked again after the last one.
-    async fn ready_permit(self) -> Result<Permit<'a>, Error> {
+    /// Waits for a permit, for a valid credential, and until the target's memory says that the trigger may have been
+    /// sent. A shutdown, or another target's failure with `fail-fast`, interrupts these waits at once, and is checked
+    /// again after the last one.
+    async fn ready_permit(self, state: &SendState) -> Result<Permit<'a>, Error> {
         let getting_ready = async {
             let permit = self.concurrency.acquire(self.context.quota()).await;
             let ready = self.context.provider.make_ready().await;
             ready.map_err(Error::before_anything_was_sent)?;
+            self.announce(state).await?;
             Ok(permit)
         };
         let permit = tokio::select! {
@@ -241,6 +261,21 @@ impl<'a> Sender<'a, '_> {
             // `Unreachable` is the kind for requests that were not sent, and could be sent later.
             Error::new(ErrorKind::Unreachable, "not sent yet")
         })
+    }
+
+    /// Writes ahead, once, that the trigger may have been sent.
+    async fn announce(self, state: &SendState) -> Result<(), Error> {
+        let Some(memory) = self.context.memory.filter(|_| !state.is_announced.get()) else {
+            return Ok(());
+        };
+        let announced = memory.announce(self.context.http.emitter()).await;
+        announced.map_err(|failure| {
+            let error = Error::new(ErrorKind::Rejected, failure.what.clone());
+            state.unannounced.set(Some(failure));
+            error
+        })?;
+        state.is_announced.set(true);
+        Ok(())
     }
 
     /// Records for the siblings which run was started, if that is known.

@@ -4,7 +4,7 @@ use url::{Host, ParseError, Url};
 
 use super::HostRepository;
 use crate::providers::any::ProviderKind;
-use crate::providers::location::{Server, fixed};
+use crate::providers::location::{Server, fixed, path_on};
 use crate::providers::provider::RunAddress;
 use crate::text::nearest::nearest;
 use crate::values::{Checked, Errors, InputError, Inputs};
@@ -244,13 +244,6 @@ fn origin(address: &Url) -> Url {
     let mut origin = address.clone();
     origin.set_path("");
     origin
-}
-
-/// Returns the path of an address relative to a server, if it's on that server.
-pub(super) fn path_on<'a>(server: &Url, address: &'a Url) -> Option<&'a str> {
-    let below = server.path().trim_end_matches('/');
-    let path = address.path().strip_prefix(below)?.strip_prefix('/')?;
-    (server.origin() == address.origin()).then(|| path.trim_end_matches('/'))
 }
 
 /// Explains why a web URL doesn't determine the server. The URL may come from somebody else, so it decides where a

@@ -5,7 +5,7 @@ use url::Url;
 use super::destination::{self, Destination};
 use crate::model::{Caller, CallingRun, EnvironmentVariable};
 use crate::providers::any::ProviderKind;
-use crate::providers::location::{Server, fixed};
+use crate::providers::location::{Server, fixed, path_on};
 use crate::providers::provider::Distance;
 use crate::values::Checked;
 
@@ -50,7 +50,7 @@ impl HostRepository {
 
     /// Whether an address is on the step's server, below that server's path.
     pub(super) fn contains(&self, address: &Url) -> bool {
-        destination::path_on(&self.server.web, address).is_some()
+        path_on(&self.server.web, address).is_some()
     }
 
     /// Whether this is the step's own provider and server.

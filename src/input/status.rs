@@ -26,24 +26,33 @@ pub(super) fn read(
         return errors.finish(|| Some(None));
     }
     let commit = errors.take(commit(step));
-    let repository = errors.take(repository(host_repository));
-    let token = errors.take(token(step));
-    let certificates = errors.take(certificates(step));
+    let caller = errors.take(caller(step, host_repository));
     errors.finish(|| {
         let Switch::On(name) = name? else { return None };
         Some(Some(StatusOptions {
-            repository: CallerAccess {
-                location: Location {
-                    server: host_repository.server.clone(),
-                    repository: repository?,
-                    certificates: certificates?,
-                },
-                token: token?,
-            },
+            repository: caller?,
             commit: commit?,
             name,
             has_list: step.raw("targets").is_some(),
         }))
+    })
+}
+
+/// Reads how to reach the repository whose job runs this step.
+pub(super) fn caller(step: &Inputs, host_repository: &HostRepository) -> Checked<CallerAccess> {
+    let mut errors = Errors::default();
+    let repository = errors.take(repository(host_repository));
+    let token = errors.take(token(step));
+    let certificates = errors.take(certificates(step));
+    errors.finish(|| {
+        Some(CallerAccess {
+            location: Location {
+                server: host_repository.server.clone(),
+                repository: repository?,
+                certificates: certificates?,
+            },
+            token: token?,
+        })
     })
 }
 

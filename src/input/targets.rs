@@ -83,10 +83,11 @@ impl RawRequest {
     }
 }
 
-/// Reads the targets in order, with warnings about them.
+/// Reads the targets in order, with warnings about them. `has_statuses`: whether they are shown as commit statuses.
 pub(super) fn read(
     raw_request: &RawRequest,
     host_repository: &HostRepository,
+    has_statuses: bool,
 ) -> Checked<(Vec<Target>, Vec<Warning>)> {
     let entries = raw_request.entries.as_ref().map_err(Clone::clone)?;
     let defaults = Defaults::new(&raw_request.defaults, host_repository);
@@ -117,7 +118,12 @@ pub(super) fn read(
         return InputError::new(FOLLOW, what).fail();
     }
     names::assign(&mut targets);
-    rerun::set_markers(&mut targets, &raw_request.step, host_repository)?;
+    rerun::remember(
+        &mut targets,
+        &raw_request.step,
+        host_repository,
+        has_statuses,
+    )?;
     let triggered = targets.iter().zip(positions);
     let triggered = triggered.filter(|(target, _)| target.follow.is_none());
     let triggered = triggered.filter_map(|(target, position)| Some((target, position?)));

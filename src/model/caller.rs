@@ -43,3 +43,14 @@ pub(crate) struct CallingRun {
     /// The web page of this attempt.
     pub(crate) url: String,
 }
+
+impl CallingRun {
+    /// Whether an address is that of the run's page, or of one of its attempts.
+    pub(crate) fn is_at(&self, url: &str) -> bool {
+        let page = |url: &str| {
+            let run = url.split("/attempts/").next();
+            run.unwrap_or_default().to_ascii_lowercase()
+        };
+        page(&self.url) == page(url)
+    }
+}

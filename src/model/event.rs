@@ -6,12 +6,14 @@ use std::time::Duration;
 use url::Url;
 
 use crate::model::{
-    BlockedOn, Conclusion, End, Job, JobLog, NotRetried, Run, Secret, Snapshot, State,
+    BlockedOn, Conclusion, End, Job, JobLog, NotRetried, Run, Secret, Snapshot, Started, State,
 };
 
 pub(crate) enum Event<'what> {
     /// The target is being triggered.
     Beginning,
+    /// The target's commit status is its memory, and has to say this before the step goes on.
+    Remember(&'what Started),
     /// A new secret was obtained. It must be masked before anything else is printed.
     Minted(&'what Secret),
     /// No ref was given, so the target's default branch, with this name, is used.

@@ -71,7 +71,7 @@ impl Problem {
         match self {
             Self::NotTriggered(failure)
             | Self::NotRecalled {
-                why: NotRecalled::Unreadable(failure),
+                why: NotRecalled::Unreadable(failure) | NotRecalled::StatusesUnreadable(failure),
                 ..
             }
             | Self::OutcomeUnknown { failure, .. }
@@ -106,6 +106,15 @@ pub(crate) enum NotRecalled {
     /// There are more runs than can be listed.
     TooMany,
     Unreadable(Failure),
+    /// A commit status doesn't say what happened to the trigger of this attempt.
+    Unclear {
+        attempt: u64,
+        /// Web address of the run that it links to.
+        run: Option<String>,
+    },
+    /// There are more commit statuses than can be listed.
+    TooManyStatuses,
+    StatusesUnreadable(Failure),
 }
 
 /// Result of a search for the run of a trigger with an unknown outcome, if none was found.

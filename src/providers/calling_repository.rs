@@ -17,21 +17,21 @@ pub(crate) trait CallingRepository {
     async fn set_status(&self, commit: &str, status: &CommitStatus) -> Result<(), Error>;
 
     /// Reads the statuses of a commit, newest first, up to a limit.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "a re-run will look up earlier attempts")
-    )]
-    async fn statuses(&self, commit: &str) -> Result<Vec<CommitStatus>, Error>;
+    async fn statuses(&self, commit: &str) -> Result<ListedStatuses, Error>;
 
     /// Reads when a run of this repository was created. `None` if that can't be read, which may take a permission.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "a re-run will look up earlier attempts")
-    )]
     async fn run_created_at(&self, run: u64) -> Option<DateTime<Utc>>;
 
     /// The rate limits of its token.
     fn quota(&self) -> &Quota;
+}
+
+/// The statuses of a commit.
+pub(crate) struct ListedStatuses {
+    /// Newest first.
+    pub(crate) list: Vec<CommitStatus>,
+    /// Whether these are all of them.
+    pub(crate) is_complete: bool,
 }
 
 /// Where the calling repository is, and the job's own token for it.

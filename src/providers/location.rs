@@ -31,6 +31,13 @@ impl Server {
     }
 }
 
+/// Returns the path of an address relative to a server, if it's on that server.
+pub(crate) fn path_on<'a>(server: &Url, address: &'a Url) -> Option<&'a str> {
+    let below = server.path().trim_end_matches('/');
+    let path = address.path().strip_prefix(below)?.strip_prefix('/')?;
+    (server.origin() == address.origin()).then(|| path.trim_end_matches('/'))
+}
+
 /// Parses a URL literal. Panics if it isn't valid.
 pub(crate) fn fixed(text: &str) -> Url {
     Url::parse(text).unwrap_or_else(|error| unreachable!("{text}: {error}"))

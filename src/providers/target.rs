@@ -3,16 +3,15 @@
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
 
-use crate::model::{Conclusion, DEFAULT_SUCCESS, Followed, Logs, Run, WaitOptions};
+use crate::model::{
+    CallingRun, Conclusion, DEFAULT_SUCCESS, Followed, Logs, Run, Started, WaitOptions,
+};
 use crate::providers::any::{AnySpec, ProviderKind};
 use crate::providers::calling_repository::CallerAccess;
 use crate::providers::http::proxies::Proxies;
 use crate::providers::location::Location;
-
-/// GitHub allows a run to be run again for 30 days, and a run takes 35 days at most.
-const MAX_RERUN_AGE: Duration = Duration::from_hours(65 * 24);
+use crate::providers::status_note::StatusNote;
 
 /// The validated inputs of one step.
 pub(crate) struct Request {
@@ -24,6 +23,8 @@ pub(crate) struct Request {
     pub(crate) on_failure: OnFailure,
     /// `None`: set no commit statuses.
     pub(crate) statuses: Option<StatusOptions>,
+    /// The run whose job runs this step, if it's to be read: it was created before anything that its attempts start.
+    pub(crate) calling_run: Option<(CallerAccess, u64)>,
     pub(crate) proxies: Arc<Proxies>,
 }
 
@@ -69,21 +70,33 @@ pub(crate) struct Target {
 }
 
 /// How to find out what earlier attempts of the job have started.
-pub(crate) struct Recall {
-    /// The markers of the earlier attempts, from the first on.
-    pub(crate) markers: Vec<String>,
-    /// When the earliest run of them may have been created.
-    pub(crate) since: SystemTime,
+pub(crate) enum Recall {
+    /// By the markers of the earlier attempts, from the first on. Empty in the first attempt, and until all targets are
+    /// known.
+    Markers(Vec<String>),
+    /// By the target's commit statuses: its runs can't be recognised.
+    Statuses(StatusKey),
 }
 
-impl Default for Recall {
-    /// Without markers, which are only known once all targets are.
-    fn default() -> Self {
-        Self {
-            markers: Vec::new(),
-            since: SystemTime::now()
-                .checked_sub(MAX_RERUN_AGE)
-                .unwrap_or(SystemTime::UNIX_EPOCH),
+/// How the commit statuses of a target are recognised by another attempt.
+pub(crate) struct StatusKey {
+    pub(crate) calling_run: CallingRun,
+    /// Tells the target from all others of the calling run.
+    pub(crate) key: String,
+}
+
+impl StatusKey {
+    /// The end of the description of a status that says what was started.
+    pub(crate) fn note(&self, started: &Started) -> StatusNote {
+        let by_attempt = match started {
+            Started::Run { by_attempt, .. } => *by_attempt,
+            Started::Nothing | Started::Unclear => None,
+        };
+        StatusNote {
+            run: self.calling_run.id,
+            attempt: by_attempt.unwrap_or(self.calling_run.attempt),
+            key: self.key.clone(),
+            is_unclear: *started == Started::Unclear,
         }
     }
 }
@@ -107,12 +120,20 @@ impl Target {
             return followed.trigger_id.as_deref();
         }
         let earlier = run.and_then(|run| run.started_by_attempt);
-        match earlier.zip(self.recall.as_ref()) {
-            Some((attempt, recall)) => {
+        match (earlier, &self.recall) {
+            (Some(attempt), Some(Recall::Markers(markers))) => {
                 let index = usize::try_from(attempt).ok()?.checked_sub(1)?;
-                recall.markers.get(index).map(String::as_str)
+                markers.get(index).map(String::as_str)
             }
-            None => self.spec.marker(),
+            _ => self.spec.marker(),
+        }
+    }
+
+    /// Returns how another attempt recognises its commit statuses, if they are its memory.
+    pub(crate) fn status_key(&self) -> Option<&StatusKey> {
+        match &self.recall {
+            Some(Recall::Statuses(key)) => Some(key),
+            Some(Recall::Markers(_)) | None => None,
         }
     }
 

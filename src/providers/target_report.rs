@@ -1,6 +1,6 @@
 //! A target with its outcome and its runs, and the rule for whether it passes.
 
-use crate::model::{Monitored, Outcome, Problem, RunReport};
+use crate::model::{Monitored, Outcome, Problem, RunReport, Started};
 use crate::providers::target::Target;
 
 pub(crate) struct TargetReport<'a> {
@@ -43,6 +43,18 @@ impl<'a> TargetReport<'a> {
     pub(crate) fn marker(&self) -> Option<&str> {
         let first = self.monitored.runs.first().map(|run| &run.run);
         self.target.marker_of(first)
+    }
+
+    /// What this attempt of the job has started, or has taken up.
+    pub(crate) fn started(&self) -> Started {
+        let mut runs = self.monitored.runs.iter().map(|run| &run.run);
+        match self.outcome {
+            Outcome::NotSent | Outcome::Rejected => Started::Nothing,
+            Outcome::Accepted | Outcome::Unknown => {
+                let certain = runs.find(|run| run.matched_by.is_certain());
+                certain.map_or(Started::Unclear, Started::run)
+            }
+        }
     }
 
     /// Whether there are no problems and every counted run passes.

@@ -232,6 +232,7 @@ mod tests {
                 name: name.map(str::to_owned),
                 has_list,
             }),
+            calling_run: None,
             proxies: Arc::default(),
         }
     }

@@ -44,6 +44,7 @@ pub(crate) fn announcement(target: &Target, mode: Mode) -> String {
 pub(crate) fn line(target: &Target, event: &Event<'_>) -> Option<String> {
     Some(match event {
         Event::Beginning
+        | Event::Remember(_)
         | Event::Minted(_)
         | Event::Sending
         | Event::Caution(_)
@@ -136,6 +137,7 @@ pub(crate) fn warning(target: &Target, event: &Event<'_>, help: &Help) -> Option
             news: News::LongTurn,
         } => ("queued", format!("{target}: {LONG_TURN}\n{}", run.url)),
         Event::Beginning
+        | Event::Remember(_)
         | Event::Minted(_)
         | Event::DefaultReference(_)
         | Event::Waiting { .. }

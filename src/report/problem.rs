@@ -259,7 +259,7 @@ fn not_sent(why: NotSent) -> &'static str {
 }
 
 /// Returns why it's unknown what earlier attempts of the job have started, and what to do.
-fn not_recalled(why: &NotRecalled) -> (String, &'static str) {
+fn not_recalled(why: &NotRecalled) -> (String, &str) {
     let begin = "not triggered, because an earlier attempt of this job may have done so";
     match why {
         NotRecalled::Several(runs) => (
@@ -287,6 +287,25 @@ fn not_recalled(why: &NotRecalled) -> (String, &'static str) {
         NotRecalled::Unreadable(failure) => {
             (format!("{begin}: {}", failure.what), NOT_RECALLED_HINT)
         }
+        NotRecalled::Unclear { attempt, run } => {
+            let run = run.as_ref();
+            let run = run.map_or(String::new(), |run| format!(". Perhaps it started {run}"));
+            let what = format!(
+                "{begin}: attempt {attempt} was about to trigger, and its commit status doesn't say what happened then{run}"
+            );
+            (what, NOT_RECALLED_HINT)
+        }
+        NotRecalled::TooManyStatuses => (
+            format!("{begin}: the commit has more statuses than can be listed"),
+            NOT_RECALLED_HINT,
+        ),
+        NotRecalled::StatusesUnreadable(failure) => (
+            format!(
+                "{begin}: the commit statuses can't be read: {}",
+                failure.what
+            ),
+            failure.remedy.as_deref().unwrap_or(NOT_RECALLED_HINT),
+        ),
     }
 }
 

@@ -25,6 +25,9 @@ impl Statistics {
     pub(crate) fn add_attempts(&mut self, job: &CallingJob, observed: &ObservedJob) {
         self.count("jobs", 1);
         self.count("jobs that end calmly", usize::from(job.ends_calmly));
+        let targets = job.case.targets.iter();
+        let remembered = targets.filter(|target| job.is_remembered_by_status(target));
+        self.count("targets remembered by status", remembered.count());
         self.count("targets", job.case.targets.len());
         self.count("requests", observed.requests.len());
         self.count_runs(&observed.runs);

@@ -33,6 +33,7 @@ mod names;
 mod network;
 mod odd_responses;
 mod once;
+mod once_by_status;
 mod outcomes;
 mod outputs;
 mod protocol;

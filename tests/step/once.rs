@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use sandbox::world::{Scenario, Workflow};
-use sandbox::{Fault, Moment, Occasion, Provider, Route, Sandbox, World};
+use sandbox::world::{Access, Scenario, Workflow};
+use sandbox::{
+    Fault, Moment, Occasion, Provider, RecordedRequest, Route, Run, Sandbox, World, demo,
+};
 
 use crate::calls::{SECOND, in_parallel, signal, start, trigger, until};
 use crate::harness::{Done, Step};
@@ -365,6 +367,53 @@ fn two_calls_with_one_key_are_refused() {
     });
 }
 
+/// Older ones are of no interest. Without the permission to read the calling run, they are listed anyway.
+#[test]
+fn only_runs_since_the_beginning_of_the_calling_run_are_listed() {
+    in_parallel(vec![true, false], |may_read| {
+        let kind = Kind::Workflow;
+        let world = World::demo().scenario(kind.provider(), Scenario::passing(SECOND));
+        let token = demo::GITHUB_WORKFLOW_OF_CALLER;
+        let sandbox = start(world.grant(token, "actions", Access::Read));
+        // A run of two days ago, of another calling run, and many more by somebody else.
+        kind.step(&sandbox, 1).run();
+        let calling_run = sandbox.with_world(|world| {
+            for _ in 0..150 {
+                world.repeat_last_run_as("octocat");
+            }
+            for old in &mut world.runs {
+                old.created_at -= Duration::from_hours(48);
+            }
+            let workflow = "release.yml";
+            let run = Run::new(Provider::GitHub, "octo-org/caller", workflow, "push");
+            world.start_as("octocat", run);
+            world.runs[151].id.to_string()
+        });
+        if !may_read {
+            let refused = Fault::status(Moment::BeforeActing, 403);
+            sandbox.fault(
+                Route::any().path_end(&calling_run),
+                Occasion::Every,
+                refused,
+            );
+        }
+        for attempt in [1, 2, 3] {
+            let step = kind.step(&sandbox, attempt);
+            let done = step.environment("GITHUB_RUN_ID", &calling_run).run();
+            assert_eq!(done.outputs["conclusion"], "success", "{done}");
+        }
+        assert_eq!(triggers(&sandbox), 2);
+        let requests = sandbox.requests();
+        let count = |is_wanted: &dyn Fn(&RecordedRequest) -> bool| {
+            requests.iter().filter(|request| is_wanted(request)).count()
+        };
+        // Once in each attempt after the first.
+        assert_eq!(count(&|request| request.path.ends_with(&calling_run)), 2);
+        let next_pages = count(&|request| request.query.contains("&page=2"));
+        assert_eq!(next_pages > 0, !may_read);
+    });
+}
+
 /// Without `wait`, too, a failed run is triggered again, and any other isn't.
 #[test]
 fn it_works_without_wait() {
@@ -423,7 +472,7 @@ fn it_needs_a_marker_and_a_workflow_run() {
         &sandbox,
         &once(trigger(Provider::GitHub, &sandbox)),
         &[
-            "input `on-rerun`: can't be `once` for octo-org/app, whose runs carry no marker\nhint: set `marker-input` for it, or use `on-rerun: repeat`",
+            "input `on-rerun`: can't be `once` for octo-org/app, whose runs carry no marker\nhint: set `marker-input` for it, or set `status`; or use `on-rerun: repeat`",
         ],
     );
     let event = Step::github(&sandbox).input("event-type", "deploy");

@@ -1,7 +1,7 @@
 //! What a target's pending status shows, by the events so far.
 
 use crate::engine::status_board::Urgency;
-use crate::model::{Event, News, Run, State};
+use crate::model::{Event, News, Run, Started, State};
 use crate::report;
 
 /// What a target's status shows so far.
@@ -11,8 +11,20 @@ pub(super) struct Progress {
     is_run_known: bool,
     is_triggered: bool,
     runs: Vec<RunProgress>,
-    /// Description and page of the last change.
-    shown: Option<(String, Option<String>)>,
+    /// Whether the status is the target's memory. Then none is shown before that says that nothing was started.
+    is_memory: bool,
+    /// What the memory says. `None` if it isn't open, or if there is none.
+    started: Option<Started>,
+    /// The last change.
+    shown: Option<Shown>,
+}
+
+/// What a status shows.
+#[derive(PartialEq, Eq)]
+struct Shown {
+    description: String,
+    page: Option<String>,
+    started: Option<Started>,
 }
 
 struct RunProgress {
@@ -25,14 +37,16 @@ struct RunProgress {
 /// What an event changes.
 pub(super) struct Change {
     pub(super) urgency: Urgency,
-    /// Whether the page changes too, or is shown for the first time.
-    pub(super) is_of_page: bool,
+    /// Whether more than the description changes, or the status is the first one.
+    pub(super) is_substantial: bool,
 }
 
 impl Progress {
-    pub(super) fn new(page: Option<String>) -> Self {
+    pub(super) fn new(page: Option<String>, is_memory: bool) -> Self {
         Self {
             page,
+            is_memory,
+            started: None,
             is_run_known: false,
             is_triggered: false,
             runs: Vec::new(),
@@ -43,23 +57,31 @@ impl Progress {
     /// Returns what an event changes, if it does.
     pub(super) fn record(&mut self, event: &Event<'_>) -> Option<Change> {
         let urgency = self.apply(event)?;
-        let now = (self.description(), self.page());
-        let is_of_page = match &self.shown {
+        let now = Shown {
+            description: self.description(),
+            page: self.page(),
+            started: self.started(),
+        };
+        let is_substantial = match &self.shown {
             Some(shown) if *shown == now => return None,
-            Some((_, page)) => *page != now.1,
+            Some(shown) => (&shown.page, &shown.started) != (&now.page, &now.started),
             None => true,
         };
         self.shown = Some(now);
         Some(Change {
             urgency,
-            is_of_page,
+            is_substantial,
         })
     }
 
     /// Returns how soon to show what an event may change.
     fn apply(&mut self, event: &Event<'_>) -> Option<Urgency> {
         match event {
-            Event::Beginning => Some(Urgency::Now),
+            Event::Beginning => (!self.is_memory).then_some(Urgency::Now),
+            Event::Remember(started) => {
+                self.started = Some((*started).clone());
+                Some(Urgency::Now)
+            }
             Event::Accepted(run)
             | Event::Found(run)
             | Event::Following(run)
@@ -69,6 +91,7 @@ impl Progress {
                 ..
             } => {
                 self.is_triggered = true;
+                self.add_to_memory(run);
                 if !self.is_run_known {
                     self.is_run_known = true;
                     self.page = Some(run.url.clone());
@@ -121,6 +144,13 @@ impl Progress {
         }
     }
 
+    fn add_to_memory(&mut self, run: &Run) {
+        match &self.started {
+            None | Some(Started::Run { .. }) => {}
+            Some(Started::Nothing | Started::Unclear) => self.started = Some(Started::run(run)),
+        }
+    }
+
     fn run(&mut self, run: &Run) -> &mut RunProgress {
         let known = self.runs.iter().position(|known| known.id == run.id);
         let index = known.unwrap_or(self.runs.len());
@@ -137,6 +167,11 @@ impl Progress {
 
     pub(super) fn page(&self) -> Option<String> {
         self.page.clone()
+    }
+
+    /// What the memory says, if it's open.
+    pub(super) fn started(&self) -> Option<Started> {
+        self.started.clone()
     }
 
     pub(super) fn description(&self) -> String {
@@ -172,7 +207,7 @@ mod tests {
 
     #[test]
     fn each_change_of_a_target_is_shown_once() {
-        let mut progress = Progress::new(Some("https://github.example/calling".to_owned()));
+        let mut progress = Progress::new(Some("https://github.example/calling".to_owned()), false);
         let (first, second) = (run("1"), run("2"));
         let state = |state| News::State {
             state,
@@ -211,7 +246,7 @@ mod tests {
             assert_eq!(change.is_some(), expected.is_some());
             if let (Some(change), Some(expected)) = (change, expected) {
                 assert_eq!(progress.description(), expected);
-                pages.extend(progress.page().filter(|_| change.is_of_page));
+                pages.extend(progress.page().filter(|_| change.is_substantial));
             }
         }
         let expected = ["calling", "runs", "runs/1"];
@@ -219,5 +254,35 @@ mod tests {
             pages,
             expected.map(|page| format!("https://github.example/{page}"))
         );
+    }
+
+    #[test]
+    fn a_memory_says_what_may_have_been_started() {
+        let mut progress = Progress::new(None, true);
+        assert!(progress.record(&Event::Beginning).is_none());
+        assert_eq!(progress.started(), None);
+        let certain = run("1");
+        let timed = Run {
+            matched_by: MatchedBy::Timing,
+            ..run("2")
+        };
+        let known = Started::Run {
+            url: certain.url.clone(),
+            by_attempt: None,
+        };
+        for (event, expected) in [
+            (Event::Remember(&Started::Nothing), Started::Nothing),
+            (Event::Remember(&Started::Unclear), Started::Unclear),
+            (
+                Event::AcceptedWithoutRun("https://github.example/runs"),
+                Started::Unclear,
+            ),
+            (Event::Found(&timed), Started::Unclear),
+            (Event::Found(&certain), known.clone()),
+            (Event::Found(&timed), known),
+        ] {
+            progress.record(&event);
+            assert_eq!(progress.started(), Some(expected));
+        }
     }
 }

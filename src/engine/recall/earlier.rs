@@ -106,7 +106,12 @@ mod tests {
             Err(NotRecalled::Several(_)) => "several".to_owned(),
             Err(NotRecalled::Unmarked(_)) => "unmarked".to_owned(),
             Err(NotRecalled::TooMany) => "too many".to_owned(),
-            Err(NotRecalled::Unreadable(_)) => unreachable!("nothing is read"),
+            Err(
+                NotRecalled::Unreadable(_)
+                | NotRecalled::Unclear { .. }
+                | NotRecalled::TooManyStatuses
+                | NotRecalled::StatusesUnreadable(_),
+            ) => unreachable!("nothing is read"),
         }
     }
 

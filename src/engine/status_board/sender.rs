@@ -47,7 +47,7 @@ impl<Repository: CallingRepository> Sender<'_, Repository> {
             let is_progress = update.urgency == Urgency::Progress;
             let is_left_out = self.board.refused.borrow().is_some() && !is_last(&update.status);
             if is_left_out || (is_progress && progress_updates >= MAX_PROGRESS_UPDATES) {
-                place.settle(false);
+                place.give_up();
                 continue;
             }
             progress_updates += usize::from(is_progress);
@@ -56,9 +56,7 @@ impl<Repository: CallingRepository> Sender<'_, Repository> {
             match sent {
                 Ok(()) => {
                     last_set = Some(Instant::now());
-                    place.failed.take();
-                    place.is_set.set(place.next.borrow().is_none());
-                    place.settle(true);
+                    place.record_success();
                 }
                 Err(error) => self.record_failure(place, update, &error),
             }
@@ -78,8 +76,7 @@ impl<Repository: CallingRepository> Sender<'_, Repository> {
     fn record_failure(&self, place: &Place, update: Update, error: &Error) {
         let is_final = error.kind() == ErrorKind::Rejected;
         if is_final && error.is_denied() && self.board.refused.borrow().is_none() {
-            let message = error.message().to_owned();
-            self.board.refused.replace(Some(message));
+            self.board.refused.replace(Some(error.failure()));
             (self.on_refused)(error.failure());
         }
         let mut failed = place.failed.borrow_mut();
@@ -95,10 +92,12 @@ impl<Repository: CallingRepository> Sender<'_, Repository> {
         });
         let is_given_up = is_final || (attempts >= MAX_ATTEMPTS && !is_last(&update.status));
         let mut next = place.next.borrow_mut();
-        if is_given_up {
-            place.settle(false);
-        } else if next.is_none() {
-            *next = Some(update);
+        match (is_given_up, next.is_none()) {
+            (true, true) => place.give_up(),
+            // There is a newer one to send.
+            (true, false) => place.settle(false),
+            (false, true) => *next = Some(update),
+            (false, false) => {}
         }
     }
 

@@ -69,8 +69,12 @@ impl CallingRepository for Repository {
         }
     }
 
-    async fn statuses(&self, _commit: &str) -> Result<Vec<CommitStatus>, Error> {
-        Ok(Vec::new())
+    async fn statuses(&self, _commit: &str) -> Result<ListedStatuses, Error> {
+        sleep(SECOND).await;
+        Ok(ListedStatuses {
+            list: vec![status(7, StatusState::Success, "earlier")],
+            is_complete: true,
+        })
     }
 
     async fn run_created_at(&self, _run: u64) -> Option<DateTime<Utc>> {
@@ -142,7 +146,7 @@ fn seconds(seconds: u64) -> Duration {
 
 #[tokio::test(start_paused = true)]
 async fn progress_is_shown_at_most_every_fifteen_seconds_and_the_end_at_once() {
-    let (board, repository) = (StatusBoard::new(1), Repository::new(&[]));
+    let (board, repository) = (StatusBoard::new(1, false), Repository::new(&[]));
     let took = board
         .run(&repository, async |_, _| {
             board.pend(0, "starting", Urgency::Now);
@@ -172,7 +176,7 @@ async fn progress_is_shown_at_most_every_fifteen_seconds_and_the_end_at_once() {
 
 #[tokio::test(start_paused = true)]
 async fn requests_of_a_target_are_sent_one_after_the_other() {
-    let (board, repository) = (StatusBoard::new(1), Repository::new(&[]));
+    let (board, repository) = (StatusBoard::new(1, false), Repository::new(&[]));
     board
         .run(&repository, async |_, _| {
             for number in 0..9 {
@@ -194,7 +198,7 @@ async fn requests_of_a_target_are_sent_one_after_the_other() {
 
 #[tokio::test(start_paused = true)]
 async fn many_targets_share_few_connections_and_update_less_often() {
-    let (board, repository) = (StatusBoard::new(40), Repository::new(&[]));
+    let (board, repository) = (StatusBoard::new(40, false), Repository::new(&[]));
     board
         .run(&repository, async |_, _| {
             (0..40).for_each(|index| board.pend(index, "starting", Urgency::Now));
@@ -214,7 +218,7 @@ async fn many_targets_share_few_connections_and_update_less_often() {
 #[tokio::test(start_paused = true)]
 async fn a_failed_status_is_sent_again_with_growing_pauses() {
     let failures = [Some(ErrorKind::Unknown); 4];
-    let (board, repository) = (StatusBoard::new(1), Repository::new(&failures));
+    let (board, repository) = (StatusBoard::new(1, false), Repository::new(&failures));
     let took = board
         .run(&repository, async |_, _| board.end(0, "passed"))
         .await;
@@ -230,7 +234,7 @@ async fn a_failed_status_is_sent_again_with_growing_pauses() {
 #[tokio::test(start_paused = true)]
 async fn a_pending_status_is_given_up_after_a_while() {
     let failures = [Some(ErrorKind::Unknown); 5];
-    let (board, repository) = (StatusBoard::new(1), Repository::new(&failures));
+    let (board, repository) = (StatusBoard::new(1, false), Repository::new(&failures));
     board
         .run(&repository, async |_, _| {
             board.pend(0, "starting", Urgency::Now);
@@ -247,7 +251,7 @@ async fn a_pending_status_is_given_up_after_a_while() {
 #[tokio::test(start_paused = true)]
 async fn rate_limits_are_waited_out() {
     let limit = Some(ErrorKind::RateLimited(Some(seconds(30))));
-    let (board, repository) = (StatusBoard::new(2), Repository::new(&[limit]));
+    let (board, repository) = (StatusBoard::new(2, false), Repository::new(&[limit]));
     let took = board
         .run(&repository, async |_, _| {
             board.end(0, "passed");
@@ -267,7 +271,7 @@ async fn rate_limits_are_waited_out() {
 #[tokio::test(start_paused = true)]
 async fn a_rejected_status_is_not_sent_again_but_the_last_one_is_tried() {
     let refused = [Some(ErrorKind::Rejected)];
-    let (board, repository) = (StatusBoard::new(1), Repository::new(&refused));
+    let (board, repository) = (StatusBoard::new(1, false), Repository::new(&refused));
     board
         .run(&repository, async |_, _| {
             board.pend(0, "starting", Urgency::Now);
@@ -283,7 +287,7 @@ async fn a_rejected_status_is_not_sent_again_but_the_last_one_is_tried() {
 
 #[tokio::test(start_paused = true)]
 async fn the_first_statuses_are_awaited_only_for_a_moment() {
-    let (board, repository) = (StatusBoard::new(2), Repository::new(&[]));
+    let (board, repository) = (StatusBoard::new(2, false), Repository::new(&[]));
     board
         .run(&repository, async |_, shutdown| {
             board.pend(0, "starting", Urgency::Now);
@@ -293,7 +297,7 @@ async fn the_first_statuses_are_awaited_only_for_a_moment() {
             assert!(board.was_set(0).await && board.was_set(1).await);
         })
         .await;
-    let (board, repository) = (StatusBoard::new(1), Repository::new(&[None; 9]));
+    let (board, repository) = (StatusBoard::new(1, false), Repository::new(&[None; 9]));
     let took = board
         .run(&repository, async |_, shutdown| {
             board.pend(0, "starting", Urgency::Now);
@@ -309,7 +313,7 @@ async fn the_first_statuses_are_awaited_only_for_a_moment() {
 #[tokio::test(start_paused = true)]
 async fn after_a_signal_there_is_little_time() {
     let unknown = Some(ErrorKind::Unknown);
-    let (board, repository) = (StatusBoard::new(1), Repository::new(&[unknown; 6]));
+    let (board, repository) = (StatusBoard::new(1, false), Repository::new(&[unknown; 6]));
     let start = Instant::now();
     board
         .run(&repository, async |handle, _| {
@@ -332,7 +336,7 @@ async fn after_a_signal_there_is_little_time() {
         (seconds(24), vec!["done"])
     );
 
-    let (board, repository) = (StatusBoard::new(1), Repository::new(&[None]));
+    let (board, repository) = (StatusBoard::new(1, false), Repository::new(&[None]));
     let start = Instant::now();
     board
         .run(&repository, async |handle, _| {
@@ -348,7 +352,7 @@ async fn after_a_signal_there_is_little_time() {
         (SHUTDOWN_GRACE, vec!["unset"])
     );
 
-    let (board, repository) = (StatusBoard::new(1), Repository::new(&[None]));
+    let (board, repository) = (StatusBoard::new(1, false), Repository::new(&[None]));
     let start = Instant::now();
     board
         .run(&repository, async |handle, _| {
@@ -362,9 +366,94 @@ async fn after_a_signal_there_is_little_time() {
 
 #[tokio::test(start_paused = true)]
 async fn a_board_without_a_repository_keeps_nobody_waiting() {
-    let board = StatusBoard::new(2);
+    let board = StatusBoard::new(2, false);
     board.pend(0, "starting", Urgency::Now);
     board.refuse(&Error::new(ErrorKind::Rejected, "no").failure());
     assert!(!board.was_set(0).await && !board.was_set(1).await);
     assert_eq!(board.words(), ["reported"; 2]);
+}
+
+/// Shows a status that is needed, and returns when that was settled, and how.
+async fn confirmed_at(
+    failures: &[Option<ErrorKind>],
+    happening: impl AsyncFnOnce(&ShutdownHandle),
+) -> (u64, String) {
+    let (board, repository) = (StatusBoard::new(1, false), Repository::new(failures));
+    let result = RefCell::default();
+    board
+        .run(&repository, async |handle, _| {
+            board.pend(0, "about to trigger", Urgency::Now);
+            happening(handle).await;
+            let said = match board.confirm(0).await {
+                Ok(()) => "set".to_owned(),
+                Err(failure) => failure.what,
+            };
+            result.replace((repository.start.elapsed().as_secs(), said));
+            board.end(0, "passed");
+        })
+        .await;
+    result.into_inner()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_status_that_is_needed_is_confirmed_or_given_up() {
+    let (unknown, rejected) = (Some(ErrorKind::Unknown), Some(ErrorKind::Rejected));
+    let limited = Some(ErrorKind::RateLimited(Some(seconds(90))));
+    let nothing = async |_: &ShutdownHandle| {};
+    let set = |at| (at, "set".to_owned());
+    let refused = |at| (at, "no".to_owned());
+    assert_eq!(confirmed_at(&[], nothing).await, set(1));
+    assert_eq!(confirmed_at(&[unknown, unknown], nothing).await, set(6));
+    assert_eq!(confirmed_at(&[limited], nothing).await, set(92));
+    assert_eq!(confirmed_at(&[rejected], nothing).await, refused(1));
+    let (at, said) = confirmed_at(&[unknown; 5], nothing).await;
+    assert_eq!((at, said), refused(20));
+    let (at, said) = confirmed_at(&[None; 5], nothing).await;
+    assert_eq!(at, 65);
+    assert!(said.contains("took more than 10 s"), "{said}");
+    let limits = vec![Some(ErrorKind::RateLimited(Some(seconds(100)))); 9];
+    let (at, said) = confirmed_at(&limits, nothing).await;
+    assert_eq!((at, said.as_str()), (300, "too many requests"));
+    let stop = async |handle: &ShutdownHandle| handle.request(ShutdownMode::Immediate);
+    let (at, said) = confirmed_at(&[None], stop).await;
+    assert_eq!((at, said.as_str()), (0, "there was no answer in time"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_newer_status_is_confirmed_instead() {
+    let (board, repository) = (StatusBoard::new(1, false), Repository::new(&[]));
+    board
+        .run(&repository, async |_, _| {
+            board.pend(0, "starting", Urgency::Now);
+            sleep(SECOND / 2).await;
+            board.pend(0, "about to trigger", Urgency::Now);
+            assert!(board.confirm(0).await.is_ok());
+            let said: Vec<_> = repository
+                .requests()
+                .into_iter()
+                .map(|(_, said)| said)
+                .collect();
+            assert_eq!(said, ["0 starting", "0 about to trigger"]);
+            assert_eq!(repository.in_flight.get(), 0);
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn earlier_statuses_are_read_only_if_they_are_needed() {
+    for needs_earlier in [true, false] {
+        let (board, repository) = (StatusBoard::new(1, needs_earlier), Repository::new(&[]));
+        let took = board
+            .run(&repository, async |_, _| {
+                if needs_earlier {
+                    let earlier = board.earlier().await.ok().unwrap();
+                    assert_eq!(earlier.list[0].description, "earlier");
+                }
+            })
+            .await;
+        assert_eq!(took, u64::from(needs_earlier));
+    }
+    let board = StatusBoard::new(1, true);
+    board.refuse(&Error::new(ErrorKind::Rejected, "no").failure());
+    assert_eq!(board.earlier().await.err().unwrap().what, "no");
 }

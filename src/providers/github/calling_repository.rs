@@ -13,13 +13,13 @@ use super::explain::explains_itself;
 use super::repository_url;
 use super::spec::GitHubSpec;
 use crate::model::{CommitStatus, Sink, StatusState};
-use crate::providers::calling_repository::{CallerAccess, CallingRepository};
+use crate::providers::calling_repository::{CallerAccess, CallingRepository, ListedStatuses};
 use crate::providers::error::Error;
 use crate::providers::http::proxies::Proxies;
 use crate::providers::http::request::json;
 use crate::providers::http::{Client, Http};
 use crate::providers::location::Location;
-use crate::providers::pages::{self, List, MAX_PAGES, PAGE_SIZES};
+use crate::providers::pages::{self, List, PAGE_SIZES};
 use crate::providers::provider::ProviderSpec as _;
 use crate::providers::quota::{Idempotency, Quota};
 use crate::providers::reading::{INVALID_TOKEN_HINT, OWN_WORDS_HINT, not_visible, parse_json};
@@ -27,6 +27,9 @@ use crate::providers::wire;
 
 /// Polls don't use this quota, so nothing has to be spaced out.
 const INTERVAL: Duration = Duration::ZERO;
+
+/// Maximum number of pages that are read of a commit's statuses. Each target of each attempt may have set about a hundred.
+const MAX_STATUS_PAGES: usize = 30;
 
 const OTHER_COMMIT_HINT: &str =
     "set `status-commit` to the full hash of a commit that was pushed to this repository";
@@ -81,7 +84,7 @@ impl CallingRepository for GitHubCallingRepository<'_> {
         explained.map(drop)
     }
 
-    async fn statuses(&self, commit: &str) -> Result<Vec<CommitStatus>, Error> {
+    async fn statuses(&self, commit: &str) -> Result<ListedStatuses, Error> {
         let read = pages::try_sizes(&PAGE_SIZES, async |size| self.all_pages(commit, size).await);
         read.await
             .map_err(|error| error.if_rejected(|error| self.explain(error, commit, "read")))
@@ -119,21 +122,26 @@ impl<'a> GitHubCallingRepository<'a> {
         })
     }
 
-    async fn all_pages(&self, commit: &str, size: usize) -> Result<Vec<CommitStatus>, Error> {
+    async fn all_pages(&self, commit: &str, size: usize) -> Result<ListedStatuses, Error> {
         const WHAT: &str = "listing the commit statuses";
-        let mut found = Vec::new();
-        for page in 1..=MAX_PAGES {
+        let mut listed = ListedStatuses {
+            list: Vec::new(),
+            is_complete: false,
+        };
+        for page in 1..=MAX_STATUS_PAGES {
             let mut url = repository_url(self.location, ["commits", commit, "statuses"]);
             url.set_query(Some(&format!("per_page={size}&page={page}")));
             let response = self.api.get(&self.http, &url).await?;
             let list: List<ListedStatus> = parse_json(response.check_status(WHAT)?, WHAT)?;
             let is_last = list.is_last(size, list.length, None);
-            found.extend(list.entries.into_iter().map(CommitStatus::from));
+            let statuses = list.entries.into_iter().map(CommitStatus::from);
+            listed.list.extend(statuses);
             if is_last {
+                listed.is_complete = true;
                 break;
             }
         }
-        Ok(found)
+        Ok(listed)
     }
 
     /// Explains a rejection. `access` is what the request needs: `read` or `write`.
@@ -251,7 +259,8 @@ mod tests {
                 repository.set_status(COMMIT, status).await.ok().unwrap();
             }
             let read = repository.statuses(COMMIT).await.ok().unwrap();
-            assert_eq!(read, [without_page, status(StatusState::Pending)]);
+            assert!(read.is_complete);
+            assert_eq!(read.list, [without_page, status(StatusState::Pending)]);
         })
         .await;
         let set = sandbox.statuses().into_iter().map(|status| status.state);
@@ -279,6 +288,8 @@ mod tests {
         sandbox.fault(first, Occasion::Every, odd);
         with_repository(&sandbox, async |_, repository| {
             let read = repository.statuses(COMMIT).await.ok().unwrap();
+            assert!(read.is_complete);
+            let read = read.list;
             assert_eq!(read.len(), 200);
             assert_eq!(
                 (read[0].context.as_str(), &read[0].description),

@@ -1,7 +1,9 @@
-//! A calling job with `on-rerun: once` that is run again, and again, always with the same inputs.
+//! A calling job with `on-rerun: once` that is run again, and again, always with the same inputs, except for the arguments of
+//! targets without a marker: they show which attempt has started a run.
 
 use std::time::Duration;
 
+use sandbox::world::Access;
 use sandbox::{Sandbox, World, demo};
 use serde_json::{Map, Value, json};
 
@@ -16,6 +18,8 @@ use super::{
 pub(crate) struct CallingJob {
     /// Everything but what happens during each attempt. Its request faults count over all attempts.
     pub(crate) case: Case,
+    /// Whether each target is shown as a commit status, which is then the memory of those without a marker.
+    pub(crate) has_statuses: bool,
     /// Whether the name of a GitLab pipeline shows its marker. Otherwise only a variable does.
     pub(crate) names_show_markers: bool,
     /// The token for GitLab. Only a maintainer's reads the variables of everybody's pipelines.
@@ -57,14 +61,26 @@ impl CallingJob {
         } else {
             WaitTime::Medium
         };
-        let names_show_markers = rng.chance(50);
-        let targets = draw_targets(rng, wait_time, names_show_markers);
+        let has_statuses = rng.chance(50);
+        // With statuses, GitLab's pipelines have no markers.
+        let names_show_markers = rng.chance(50) && !has_statuses;
+        let targets = draw_targets(rng, wait_time, |rng| {
+            if has_statuses && rng.chance(80) {
+                draw_unmarked(rng)
+            } else {
+                draw_marked(rng, names_show_markers)
+            }
+        });
         let duration = if is_quick {
             FaultDuration::Seconds
         } else {
             FaultDuration::Minutes
         };
-        let request_faults = request_fault::draw(rng, fault_rate, &targets, duration);
+        let mut request_faults = request_fault::draw(rng, fault_rate, &targets, duration);
+        if has_statuses {
+            let faults = request_fault::draw_for_statuses(rng, fault_rate, targets.len(), duration);
+            request_faults.extend(faults);
+        }
         let mut setting = Setting::draw(rng, wait_time);
         if is_quick {
             setting.heed_cancels();
@@ -94,6 +110,7 @@ impl CallingJob {
         let attempts = draw_attempts(rng, &case, wait_time, is_quick, ends_calmly);
         Self {
             case,
+            has_statuses,
             names_show_markers,
             gitlab_token,
             attempts,
@@ -108,18 +125,46 @@ impl CallingJob {
                 *project = project.clone().pipeline_name(PIPELINE_NAME);
             }
         }
+        if self.has_statuses {
+            let token = demo::GITHUB_WORKFLOW_OF_CALLER;
+            world = world.grant(token, "statuses", Access::Write);
+        }
         world
     }
 
-    /// The inputs of a target, as an entry of `targets`.
-    pub(crate) fn inputs(&self, target: &Target, sandbox: &Sandbox) -> Map<String, Value> {
+    /// The inputs of a target in an attempt, counted from 0, as an entry of `targets`.
+    pub(crate) fn inputs(
+        &self,
+        target: &Target,
+        attempt: usize,
+        sandbox: &Sandbox,
+    ) -> Map<String, Value> {
+        let mut target = target.clone();
+        let is_remembered = self.is_remembered_by_status(&target);
+        if is_remembered {
+            // A marker that only this test sees.
+            let label = &target.label;
+            let number: String = label.chars().filter(char::is_ascii_digit).collect();
+            target.label = format!("{label} 00000000-0000-4000-8000-{attempt:04}{number:0>8}");
+        }
         let mut inputs = target.inputs(sandbox);
         if let Pipeline::GitLab { inputs: has, .. } = target.pipeline {
             let marker = if has { "trigger_id" } else { MARKER_VARIABLE };
             inputs.insert("token".to_owned(), json!(self.gitlab_token));
-            inputs.insert("marker-input".to_owned(), json!(marker));
+            if !is_remembered {
+                inputs.insert("marker-input".to_owned(), json!(marker));
+            }
         }
         inputs
+    }
+
+    /// Whether the memory of a target is its commit status rather than a marker.
+    pub(crate) fn is_remembered_by_status(&self, target: &Target) -> bool {
+        match target.pipeline {
+            Pipeline::Workflow { .. } | Pipeline::Bitbucket { .. } => true,
+            Pipeline::GitLab { .. } => self.has_statuses,
+            Pipeline::TitledWorkflow { .. } | Pipeline::Event { .. } => false,
+        }
     }
 
     /// Whether this attempt, counted from 0, meets neither faults nor signals.
@@ -129,14 +174,18 @@ impl CallingJob {
 }
 
 /// Between one and six, some of which differ only in their arguments.
-fn draw_targets(rng: &mut Rng, wait_time: WaitTime, names_show_markers: bool) -> Vec<Target> {
+fn draw_targets(
+    rng: &mut Rng,
+    wait_time: WaitTime,
+    draw_pipeline: impl Fn(&mut Rng) -> Pipeline,
+) -> Vec<Target> {
     let count = if rng.chance(40) { 1 } else { rng.between(2, 6) };
     let wait = rng.chance(75);
     let mut targets: Vec<Target> = Vec::new();
     for index in 0..count {
         let pipeline = match targets.last() {
             Some(equal) if rng.chance(35) => equal.pipeline,
-            _ => draw_pipeline(rng, names_show_markers),
+            _ => draw_pipeline(rng),
         };
         targets.push(Target {
             label: format!("target-{index:02}"),
@@ -147,7 +196,23 @@ fn draw_targets(rng: &mut Rng, wait_time: WaitTime, names_show_markers: bool) ->
     targets
 }
 
-fn draw_pipeline(rng: &mut Rng, names_show_markers: bool) -> Pipeline {
+fn draw_unmarked(rng: &mut Rng) -> Pipeline {
+    match rng.percent() {
+        0..34 => Pipeline::Workflow {
+            credential: Credential::draw(rng),
+        },
+        34..67 => Pipeline::GitLab {
+            trigger: rng.chance(30),
+            inputs: rng.chance(50),
+        },
+        _ => Pipeline::Bitbucket {
+            custom: rng.chance(50).then(|| rng.pick(&["deploy", "nightly"])),
+            reference: rng.pick(&["main", "develop", "v2.0.0"]),
+        },
+    }
+}
+
+fn draw_marked(rng: &mut Rng, names_show_markers: bool) -> Pipeline {
     let credential = Credential::draw(rng);
     match rng.percent() {
         0..35 => Pipeline::TitledWorkflow { credential },

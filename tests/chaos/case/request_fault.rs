@@ -23,6 +23,8 @@ pub(crate) enum Purpose {
     Trigger,
     Read,
     Cancel,
+    /// Sets a commit status.
+    Status,
 }
 
 /// Whether faults may last until the client's timeout ends them.
@@ -99,7 +101,7 @@ pub(super) fn draw(
                     let kind = RequestKind { provider, purpose };
                     let fault = match purpose {
                         Purpose::Read if rng.chance(20) => RequestFault::HangUp(draw_hang_up(rng)),
-                        Purpose::Trigger | Purpose::Read | Purpose::Cancel => {
+                        Purpose::Trigger | Purpose::Read | Purpose::Cancel | Purpose::Status => {
                             RequestFault::draw(rng, duration)
                         }
                     };
@@ -109,6 +111,31 @@ pub(super) fn draw(
         }
     }
     request_faults
+}
+
+/// Faults of the requests that set commit statuses.
+pub(super) fn draw_for_statuses(
+    rng: &mut Rng,
+    fault_rate: FaultRate,
+    targets: usize,
+    duration: FaultDuration,
+) -> Vec<(RequestKind, usize, RequestFault)> {
+    let chance = match fault_rate {
+        FaultRate::None => return Vec::new(),
+        FaultRate::Low => 10,
+        FaultRate::High => 35,
+    };
+    let kind = RequestKind {
+        provider: Provider::GitHub,
+        purpose: Purpose::Status,
+    };
+    let mut faults = Vec::new();
+    for nth in 1..=8 * targets {
+        if rng.chance(chance) {
+            faults.push((kind, nth, RequestFault::draw(rng, duration)));
+        }
+    }
+    faults
 }
 
 pub(super) fn draw_hang_up(rng: &mut Rng) -> HangUp {
@@ -235,6 +262,7 @@ impl RequestKind {
         match self.purpose {
             Purpose::Trigger => Route::triggers().provider(self.provider),
             Purpose::Read => all.method("GET"),
+            Purpose::Status => all.method("POST").path("/statuses/"),
             Purpose::Cancel => all.method("POST").path(match self.provider {
                 Provider::GitHub | Provider::GitLab => "/cancel",
                 Provider::Bitbucket => "/stopPipeline",

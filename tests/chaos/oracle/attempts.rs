@@ -21,6 +21,7 @@ pub(crate) fn violations(job: &CallingJob, observed: &ObservedJob) -> Vec<String
         again::each_attempt_has_its_own_marker,
         refusals::what_is_not_sent_is_not_sent,
         refusals::a_calm_attempt_does_not_refuse,
+        refusals::what_is_unclear_is_said,
         taken_up::what_is_accepted_has_evidence,
         taken_up::the_attempt_is_right,
         taken_up::conclusions_match_the_world,

@@ -192,6 +192,38 @@ const TRIGGERED_AGAIN: &[Mutation] = &[
     ),
 ];
 
+/// The same as in [`TAKEN_UP`], but a commit status is the memory of the GitLab target.
+const REMEMBERED: &[Mutation] = &[
+    (
+        "a trigger while the run of the first attempt is going on",
+        |observed| send_again(observed, 3 * SECOND),
+        "attempt 2: target-01: triggered while 7000",
+    ),
+    (
+        "a trigger although the run of the first attempt has passed",
+        |observed| send_again(observed, 60 * SECOND),
+        "attempt 2: target-01: triggered although 7000",
+    ),
+    (
+        "a refusal by a calm attempt",
+        |observed| entry(observed)["outcome"] = json!("not-sent"),
+        "attempt 2: target-01: not-sent for no reason",
+    ),
+    (
+        "silence although nobody knows what the first attempt has started",
+        |observed| {
+            let began = observed.attempts[1].started_at;
+            let mut statuses = observed.statuses.iter_mut().rev();
+            let last =
+                statuses.find(|status| status.context.contains("group") && status.at < began);
+            let description = last.and_then(|status| status.description.as_mut());
+            let description = description.expect("it was set");
+            *description = description.replace(')', ", unclear)");
+        },
+        "attempt 2: target-01: unclear, and doesn't say so",
+    ),
+];
+
 /// The first attempt gets this signal after three seconds, and the second one nothing.
 fn job(course: Course, signal: Option<&'static str>) -> CallingJob {
     let mut case = case(course);
@@ -211,6 +243,7 @@ fn job(course: Course, signal: Option<&'static str>) -> CallingJob {
     };
     CallingJob {
         case,
+        has_statuses: false,
         names_show_markers: false,
         gitlab_token: demo::GITLAB_MAINTAINER,
         attempts: vec![attempt(signal.into_iter().collect()), attempt(Vec::new())],
@@ -281,4 +314,23 @@ fn every_mutation_of_runs_that_are_triggered_again_is_rejected() {
     let valid = rejects_every_mutation(&job(failure, None), TRIGGERED_AGAIN);
     let own = valid.runs.iter().filter(|run| !run.by_stranger);
     assert_eq!(own.count(), 4, "{}", valid.describe());
+}
+
+#[test]
+fn every_mutation_of_runs_that_are_remembered_by_status_is_rejected() {
+    let success = Course::Ends(Conclusion::Success, 12 * SECOND);
+    let job = CallingJob {
+        has_statuses: true,
+        ..job(success, Some("KILL"))
+    };
+    let valid = rejects_every_mutation(&job, REMEMBERED);
+    assert_eq!(valid.attempts[0].done.code, None);
+    assert_eq!(valid.attempts[1].done.code, Some(0), "{}", valid.describe());
+    let entry = &valid.attempts[1].results[NAMED];
+    assert_eq!(
+        entry["runs"][0]["started_by_attempt"],
+        1,
+        "{}",
+        valid.describe()
+    );
 }

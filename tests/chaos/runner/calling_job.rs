@@ -3,6 +3,7 @@
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
+use sandbox::world::CommitStatus;
 use sandbox::{RecordedRequest, Run, Sandbox};
 use serde_json::Value;
 
@@ -19,6 +20,7 @@ pub(crate) struct ObservedJob {
     /// All runs, whoever started them.
     pub(crate) runs: Vec<Run>,
     pub(crate) requests: Vec<RecordedRequest>,
+    pub(crate) statuses: Vec<CommitStatus>,
 }
 
 #[derive(Clone, Debug)]
@@ -52,6 +54,7 @@ pub(crate) fn run_attempts(job: &CallingJob) -> ObservedJob {
         attempts: attempts.collect(),
         runs: sandbox.runs(),
         requests: sandbox.requests(),
+        statuses: sandbox.statuses(),
     }
 }
 
@@ -62,10 +65,11 @@ fn run_attempt(
     sandbox: &Sandbox,
     history: &mut History,
 ) -> ObservedAttempt {
-    let inputs = |target: &_| job.inputs(target, sandbox);
+    let inputs = |target: &_| job.inputs(target, index, sandbox);
     let step = step(&job.case, sandbox, inputs)
         .secret(job.gitlab_token)
         .input("on-rerun", "once")
+        .input("status", &job.has_statuses.to_string())
         .environment("GITHUB_RUN_ATTEMPT", &(index + 1).to_string());
     history.signals.clear();
     let started_at = SystemTime::now();
@@ -100,6 +104,12 @@ impl ObservedJob {
         });
         let attempts: String = attempts.collect();
         let (requests, runs) = (describe_requests(&self.requests), describe_runs(&self.runs));
-        format!("{attempts}--- requests\n{requests}--- runs\n{runs}")
+        let statuses = self.statuses.iter().map(|status| {
+            let description = status.description.as_deref().unwrap_or_default();
+            let page = status.target_url.as_deref().unwrap_or_default();
+            format!("{}: {description} {page}\n", status.context)
+        });
+        let statuses: String = statuses.collect();
+        format!("{attempts}--- requests\n{requests}--- runs\n{runs}--- statuses\n{statuses}")
     }
 }

@@ -31,7 +31,7 @@ fn must_not_follow(
 ) -> Option<String> {
     let runs = target.runs_of(earlier);
     let runs: Vec<_> = runs
-        .filter(|run| view.is_visible(run, trigger.attempt))
+        .filter(|run| view.must_know(target, run, trigger.attempt))
         .collect();
     let ends = runs
         .iter()

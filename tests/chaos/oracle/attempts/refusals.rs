@@ -6,7 +6,7 @@ use sandbox::{Provider, demo};
 
 use super::super::Violations;
 use super::super::triggers::was_refused;
-use super::view::{TargetHistory, View};
+use super::view::{Entry, TargetHistory, View};
 use crate::case::{Credential, Pipeline};
 
 const MINUTE: Duration = Duration::from_mins(1);
@@ -38,7 +38,7 @@ pub(super) fn a_calm_attempt_does_not_refuse(view: &View<'_>, violations: &mut V
             .filter(|entry| view.job.is_calm(entry.attempt));
         for entry in calm {
             let is_refused = entry.outcome() != "accepted";
-            if is_refused && !has_reason(view, target, entry.attempt) {
+            if is_refused && !has_reason(view, target, entry) {
                 let what = format!("{} for no reason: {:?}", entry.outcome(), entry.error());
                 violations.add(target.in_attempt(entry.attempt, &what));
             }
@@ -47,8 +47,8 @@ pub(super) fn a_calm_attempt_does_not_refuse(view: &View<'_>, violations: &mut V
 }
 
 /// Whether the step may be unable to recognise or to read what earlier attempts have started.
-fn has_reason(view: &View<'_>, target: &TargetHistory<'_>, attempt: usize) -> bool {
-    let began = view.observed.attempts[attempt].started_at;
+fn has_reason(view: &View<'_>, target: &TargetHistory<'_>, entry: Entry<'_>) -> bool {
+    let began = view.observed.attempts[entry.attempt].started_at;
     let mut earlier = target.runs.iter();
     let is_late = earlier.any(|started| view.at(started.run.readable_from()) > began);
     let pipeline = target.target.pipeline;
@@ -59,7 +59,42 @@ fn has_reason(view: &View<'_>, target: &TargetHistory<'_>, attempt: usize) -> bo
             ..
         }
     );
-    is_late || is_unmarked || hides_variables(view, pipeline) || may_expire(view, pipeline)
+    is_late
+        || is_unmarked
+        || hides_variables(view, pipeline)
+        || may_expire(view, pipeline)
+        || is_unclear(view, target, entry)
+}
+
+/// The status that an earlier attempt has left may not say what it has started.
+fn is_unclear(view: &View<'_>, target: &TargetHistory<'_>, entry: Entry<'_>) -> bool {
+    let ended_at = view.observed.attempts[entry.attempt].ended_at;
+    let repository = target.target.pipeline.repository();
+    let is_remembered = view.job.is_remembered_by_status(target.target);
+    is_remembered && view.is_unclear(repository, entry.attempt, ended_at)
+}
+
+/// What is unclear is neither triggered again nor passed over in silence.
+pub(super) fn what_is_unclear_is_said(view: &View<'_>, violations: &mut Violations) {
+    for target in &view.targets {
+        let repository = target.target.pipeline.repository();
+        let mut others = view
+            .targets
+            .iter()
+            .filter(|other| other.index != target.index);
+        let is_only_one = others.all(|other| other.target.pipeline.repository() != repository);
+        if !is_only_one || !view.job.is_remembered_by_status(target.target) {
+            continue;
+        }
+        for entry in view.entries(target) {
+            let began = view.observed.attempts[entry.attempt].started_at;
+            let is_triggered = target.triggers_of(entry.attempt).next().is_some();
+            let is_silent = is_triggered || entry.error().is_none();
+            if is_silent && view.is_unclear(repository, entry.attempt, began) {
+                violations.add(target.in_attempt(entry.attempt, "unclear, and doesn't say so"));
+            }
+        }
+    }
 }
 
 /// A developer can't read the variables of other people's pipelines.

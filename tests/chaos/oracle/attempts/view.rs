@@ -1,8 +1,10 @@
 //! The observations of all attempts, grouped by target. Not here: whether they are right. Attempts count from 0, except
 //! where the step reports them.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
+use sandbox::world::CommitStatus;
 use sandbox::{RecordedRequest, RecordedResponse, Run};
 use serde_json::Value;
 
@@ -108,6 +110,32 @@ impl<'a> View<'a> {
     pub(super) fn is_visible(&self, run: &Run, attempt: usize) -> bool {
         let began = self.observed.attempts[attempt].started_at;
         self.at(run.listed_from()) <= began + SETTLE_TIME
+    }
+
+    /// The same, of a target. A commit status is written before the trigger, so nothing is overlooked.
+    pub(super) fn must_know(&self, target: &TargetHistory<'_>, run: &Run, attempt: usize) -> bool {
+        self.job.is_remembered_by_status(target.target) || self.is_visible(run, attempt)
+    }
+
+    /// Whether the last status that an earlier attempt had set by that time, for a target of this repository, leaves open
+    /// what was started.
+    pub(super) fn is_unclear(&self, repository: &str, attempt: usize, by: SystemTime) -> bool {
+        let statuses = self.observed.statuses.iter();
+        let about = |status: &&CommitStatus| {
+            let context = status.context.strip_prefix("trigger-pipeline / ");
+            context.is_some_and(|target| target.starts_with(repository))
+        };
+        let set = statuses.filter(|status| about(status) && self.at(status.at) <= by);
+        let mut last = BTreeMap::new();
+        for status in set {
+            let description = status.description.as_deref().unwrap_or_default();
+            for earlier in 1..=attempt {
+                if description.contains(&format!(", attempt {earlier}, ")) {
+                    last.insert((&status.context, earlier), description);
+                }
+            }
+        }
+        last.values().any(|text| text.ends_with(", unclear)"))
     }
 
     /// When an attempt of the job has read the run's state.
