@@ -53,8 +53,7 @@ async fn read(context: TargetContext<'_, '_>, page: &str) -> Result<Option<Run>,
         return Ok(None);
     };
     // The id is looked up in the target's repository. Where it is only a number there, the page must be the same too.
-    let repository = &context.target.location.repository;
-    let read = async || context.provider.followed(&given, repository).await;
+    let read = async || context.provider.followed(&given).await;
     let run = with_retries(context, read).await?;
     Ok(run.url.eq_ignore_ascii_case(&given.url).then_some(run))
 }
