@@ -232,7 +232,7 @@ fn start_many(provider: Provider, sandbox: &Sandbox, count: usize) -> (Step, Chi
 fn every_one_of_many_runs_gets_a_cancel() {
     for provider in [Provider::GitHub, Provider::GitLab] {
         let sandbox = with_scenario(provider, Scenario::endless());
-        let (step, child) = start_many(provider, &sandbox, 300);
+        let (step, child) = start_many(provider, &sandbox, 220);
         let slow = Fault::Delay(Moment::BeforeActing, SECOND);
         sandbox.fault(Route::any().method("GET"), Occasion::Every, slow.clone());
         let cancels = Route::any().method("POST").path("/cancel");

@@ -205,6 +205,9 @@ fn handle(mut client: TcpStream, shared: &Shared) -> io::Result<()> {
         }
         client.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n")?;
         if behaviour == ProxyBehaviour::DropsTunnel {
+            // Dropped with unread data, the connection would be reset.
+            client.shutdown(Shutdown::Write)?;
+            io::copy(&mut client, &mut io::sink())?;
             return Ok(());
         }
     } else {
