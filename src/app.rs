@@ -1,18 +1,20 @@
 //! Runs a step from start to finish: read, mask, trigger, publish, wait, report.
 
 mod commit_statuses;
+mod live_view;
 mod progress_log;
 mod saved_state;
 mod second_chance;
 #[cfg(test)]
 mod tests;
+mod verdict;
 
 use std::collections::BTreeMap;
 
 use crate::engine::batch;
 use crate::engine::shutdown::Shutdown;
 use crate::host::Console;
-use crate::input::{self, InputError, RawRequest};
+use crate::input::{self, Checked, InputError, RawRequest};
 use crate::model::{Caller, Problem};
 use crate::providers::target::{Mode, Request, Target};
 use crate::providers::target_report::TargetReport;
@@ -20,32 +22,31 @@ use crate::report::{self, Annotation, Help, Note, Room};
 use commit_statuses::CommitStatuses;
 use progress_log::ProgressLog;
 pub(crate) use second_chance::run as second_chance;
+pub(crate) use verdict::Verdict;
 
 /// Maximum number of annotations for invalid inputs. GitHub shows ten of a kind; the tenth names what isn't shown.
 const MAX_INPUT_ANNOTATIONS: usize = 9;
 /// Maximum number of invalid inputs in the log, in addition to the annotations.
 const MAX_LOGGED_INPUT_ERRORS: usize = 100;
 
-/// Whether the step passed.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Verdict {
-    Passed,
-    Failed,
-}
-
-/// Runs the step that the inputs describe, and reports it through the console. Arguments are an error.
+/// Runs the step that the inputs describe, and reports it through the console. `flags` are the inputs that the command
+/// line sets, which take precedence over those of the host.
 pub(crate) async fn run(
     environment: &BTreeMap<String, String>,
-    arguments: &[String],
+    flags: Checked<BTreeMap<String, String>>,
     console: &Console,
     shutdown: &Shutdown,
 ) -> Verdict {
-    let (raw_request, caller) = raw_inputs(environment, console);
+    let (flags, flag_errors) = match flags {
+        Ok(flags) => (flags, Vec::new()),
+        Err(errors) => (BTreeMap::new(), errors),
+    };
+    let (raw_request, caller) = raw_inputs(flags, environment, console);
     // Detect outputs that can't be written before anything is started.
     console.open(report::first_outputs());
 
-    if let Some(error) = input::refuse_arguments(arguments, console.host().how_to_set_inputs()) {
-        return report_input_errors(&[error], &raw_request, &caller, console);
+    if !flag_errors.is_empty() {
+        return report_input_errors(&flag_errors, &raw_request, &caller, console);
     }
     let (mut request, warnings) = match input::read(&raw_request, &caller, environment) {
         Ok(read) if !console.lost_output() => read,
@@ -75,11 +76,7 @@ pub(crate) async fn run(
         return Verdict::Failed;
     }
     console.log(&verdict);
-    if report::passes(&reports) {
-        Verdict::Passed
-    } else {
-        Verdict::Failed
-    }
+    Verdict::new(&reports, shutdown)
 }
 
 /// Finds what the documentation says about errors.
@@ -112,8 +109,14 @@ async fn run_targets<'a>(
 }
 
 /// Reads the inputs and the caller from the host, and masks their secrets.
-fn raw_inputs(environment: &BTreeMap<String, String>, console: &Console) -> (RawRequest, Caller) {
-    let raw_request = RawRequest::new(&console.host().inputs());
+fn raw_inputs(
+    flags: BTreeMap<String, String>,
+    environment: &BTreeMap<String, String>,
+    console: &Console,
+) -> (RawRequest, Caller) {
+    let mut given = console.host().inputs(&input::names());
+    given.replace(flags);
+    let raw_request = RawRequest::new(given);
     let caller = console.host().caller();
     mask(&raw_request, &caller, environment, console);
     (raw_request, caller)
@@ -130,7 +133,11 @@ fn mask(
     let inputs = raw_request.secrets().into_iter();
     let proxies = input::proxy_secrets(environment).into_iter();
     let proxies = proxies.map(|(name, secret)| (format!("environment variable `{name}`"), secret));
-    for (subject, secret) in inputs.chain(proxies) {
+    let of_host = caller.credentials.iter().map(|credential| {
+        let subject = format!("environment variable `{}`", credential.variable);
+        (subject, credential.secret.clone())
+    });
+    for (subject, secret) in inputs.chain(proxies).chain(of_host) {
         match secret.expose() {
             "" | "null" => {
                 let or_withheld = caller.or_withheld();
@@ -199,7 +206,7 @@ fn report_input_errors(
         .map(|(error, link)| (error.to_string(), link));
     console.summary(&report::summary_of_invalid(all, &hide, limits.summary));
     console.log(&format!("✗ {problems}; nothing was sent"));
-    Verdict::Failed
+    Verdict::InvalidInput
 }
 
 /// Sets the outputs of a step that fails without sending anything.
@@ -208,7 +215,7 @@ pub(crate) fn fail_without_sending(console: &Console) -> Verdict {
     let hide = |text: &str| console.hide(text);
     console.outputs(report::outputs(&[], &hide, max_results));
     console.log("✗ nothing was sent");
-    Verdict::Failed
+    Verdict::NotTriggered
 }
 
 fn annotate(reports: &[TargetReport<'_>], help: &Help, console: &Console) {

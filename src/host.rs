@@ -1,18 +1,31 @@
-//! The host that the step runs on: GitHub Actions or a terminal. One file for each host, and what they share.
+//! The host that the step runs on: a CI system or a terminal. One file for each host, and what they share.
 
+mod bitbucket_pipelines;
 mod console;
+mod files;
 mod github_actions;
+mod gitlab_ci;
+mod live;
 mod neutral;
+mod other_ci;
 mod redactor;
 mod terminal;
+mod variables;
+mod woodpecker;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
+use bitbucket_pipelines::BitbucketPipelines;
 pub(crate) use console::Console;
 use github_actions::GitHubActions;
+use gitlab_ci::GitLabCi;
+use other_ci::OtherCi;
 use terminal::Terminal;
+use variables::Environment;
+use woodpecker::Woodpecker;
 
-use crate::model::Caller;
+use crate::model::{Caller, GivenInputs};
 
 /// The environment of a step: its inputs, how its output is formatted, and where its results go.
 ///
@@ -20,11 +33,21 @@ use crate::model::Caller;
 /// contain line breaks, which must be escaped or passed through [`neutral::text`]. The default methods are for hosts
 /// without the feature.
 pub(crate) trait Host {
-    /// Returns the inputs that were set, by name.
-    fn inputs(&self) -> BTreeMap<String, String>;
+    /// Returns the inputs that were set. `declared` are the names of all inputs.
+    fn inputs(&self, declared: &[&str]) -> GivenInputs;
 
-    /// Explains how to set an input, for users who tried a command-line argument.
+    /// Whether inputs may also be set as flags.
+    fn takes_flags(&self) -> bool {
+        true
+    }
+
+    /// Explains how to set an input, for users who tried a command-line argument where none is taken.
     fn how_to_set_inputs(&self) -> &'static str;
+
+    /// Whether the host distinguishes exit codes other than 0 and 1.
+    fn has_exit_codes(&self) -> bool {
+        true
+    }
 
     fn caller(&self) -> Caller {
         Caller::default()
@@ -53,7 +76,17 @@ pub(crate) trait Host {
     /// Formats an error or a warning for printing.
     /// The title is for hosts that show it: a message begins with its subject.
     fn annotation(&self, severity: Severity, _title: &str, message: &str) -> String {
-        neutral::text(&format!("{}: {message}", severity.as_str()))
+        terminal::plain(severity, message)
+    }
+
+    /// Formats a line of the log, which begins with a mark if it's a verdict.
+    fn line(&self, line: String) -> String {
+        line
+    }
+
+    /// Whether lines may be drawn that change, in place of repeated ones.
+    fn is_live(&self) -> bool {
+        false
     }
 
     /// Returns the lines to print before and after a group of log lines.
@@ -74,6 +107,11 @@ pub(crate) trait Host {
     /// Returns the command that makes the host itself mask a line of a secret. `None` on a host without one, because
     /// there the command would reveal the secret.
     fn mask(&self, _line: &str) -> Option<String> {
+        None
+    }
+
+    /// Returns the file that receives the output `results`, in addition to [`set_outputs`](Self::set_outputs).
+    fn results_file(&self) -> Option<PathBuf> {
         None
     }
 
@@ -133,18 +171,17 @@ pub(crate) struct Unwritable {
 }
 
 /// Detects the host from its environment variables.
-pub(crate) fn detect(environment: &BTreeMap<String, String>) -> Box<dyn Host> {
-    match GitHubActions::detect(environment) {
-        Some(host) => Box::new(host),
-        None => Box::new(Terminal::new(environment)),
+/// `is_terminal`: whether the output goes to a terminal.
+pub(crate) fn detect(environment: &BTreeMap<String, String>, is_terminal: bool) -> Box<dyn Host> {
+    fn boxed(host: impl Host + 'static) -> Box<dyn Host> {
+        Box::new(host)
     }
-}
-
-/// Reads the inputs from environment variables: `INPUT_` and the name in upper case, dashes kept.
-fn input_variables(environment: &BTreeMap<String, String>) -> BTreeMap<String, String> {
-    let inputs = environment.iter().filter_map(|(variable, value)| {
-        let name = variable.strip_prefix("INPUT_")?.to_lowercase();
-        Some((name, value.clone()))
-    });
-    inputs.collect()
+    let environment = Environment::new(environment);
+    // In this order, because some systems set variables of others, too.
+    let detected = GitHubActions::detect(&environment).map(boxed);
+    let detected = detected.or_else(|| GitLabCi::detect(&environment).map(boxed));
+    let detected = detected.or_else(|| BitbucketPipelines::detect(&environment).map(boxed));
+    let detected = detected.or_else(|| Woodpecker::detect(&environment).map(boxed));
+    let detected = detected.or_else(|| OtherCi::detect(&environment).map(boxed));
+    detected.unwrap_or_else(|| boxed(Terminal::new(&environment, is_terminal)))
 }

@@ -2,6 +2,7 @@
 
 mod destination;
 mod follow;
+mod host_credential;
 mod host_repository;
 mod proxies;
 mod rerun;
@@ -26,42 +27,22 @@ pub(crate) use proxies::proxy_secrets;
 use rerun::OnRerun;
 pub(crate) use targets::{RawRequest, Warning, invalid_targets};
 
-use crate::model::{Caller, Followed};
+use crate::model::{Caller, Conflict, Followed};
 use crate::providers::any::{AnySpec, ProviderKind, TOKEN_PREFIXES};
 use crate::providers::location::Location;
 use crate::providers::provider::InputContext;
 use crate::providers::target::{Mode, OnFailure, Recall, Request, Target};
-pub(crate) use crate::values::InputError;
-use crate::values::{Checked, Errors, Inputs, RawInput, merged, with_line_breaks};
+pub(crate) use crate::values::{Checked, InputError};
+use crate::values::{Errors, INPUTS, Inputs, RawInput, merged, with_line_breaks};
 
 const CERTIFICATES: &str = "ca-certificates";
 const DEFAULT_MAX_PARALLEL: NonZeroUsize = NonZeroUsize::new(8).unwrap();
 /// More wouldn't be any faster: each trigger uses a connection of its own.
 const MAX_MAX_PARALLEL: usize = 1_000;
 
-/// Rejects command-line arguments. Everything is set by inputs, and ignoring an argument such as `--dry-run` would
-/// start an unwanted run.
-pub(crate) fn refuse_arguments(
-    arguments: &[String],
-    how_to_set_inputs: &str,
-) -> Option<InputError> {
-    let first = arguments.first()?;
-    let flag = first.split('=').next().unwrap_or_default();
-    let is_flag = |text: &str| {
-        let name = text.strip_prefix("--").unwrap_or_default();
-        !name.is_empty()
-            && name
-                .bytes()
-                .all(|byte| byte.is_ascii_lowercase() || byte == b'-')
-    };
-    // Anything except the name of a flag may be a secret.
-    let name = if is_flag(flag) {
-        format!("`{flag}`")
-    } else {
-        "1".to_owned()
-    };
-    let error = InputError::for_argument(&name, "isn't supported. The action takes no arguments");
-    Some(error.hint(how_to_set_inputs))
+/// Returns the names of all inputs.
+pub(crate) fn names() -> Vec<&'static str> {
+    INPUTS.iter().map(|input| input.name).collect()
 }
 
 /// Builds a request from the inputs, the calling job, and the environment variables for proxies. Also returns warnings.
@@ -74,6 +55,7 @@ pub(crate) fn read(
     let step = &raw_request.step;
     let mut errors = Errors::default();
     errors.add(step.undeclared());
+    errors.add(raw_request.conflicts.iter().map(conflict));
     let mode = errors.take(mode(step));
     let proxies = errors.take(proxies::read(environment));
     let max_parallel = errors.take(max_parallel(step));
@@ -112,6 +94,13 @@ pub(crate) fn read(
     read.map_err(merged)
 }
 
+/// The error for an input that two environment variables set to different values.
+fn conflict(Conflict { input, variables }: &Conflict) -> InputError {
+    let [first, second] = variables;
+    let what = format!("is set by `{first}` and by `{second}`, to different values");
+    InputError::new(input.as_str(), what).hint("remove one of the two")
+}
+
 /// Reads a target of a provider. Without a destination, only checks its inputs.
 fn target(
     inputs: &Inputs,
@@ -128,14 +117,12 @@ fn target(
         not_applicable.retain(|error| !TRIGGER_INPUTS.contains(&error.input.as_str()));
     }
     let is_another_meant = inputs.get("provider").is_none()
-        && (!not_applicable.is_empty() || destination::looks_like_another_provider(inputs));
+        && (!not_applicable.is_empty()
+            || destination::looks_like_another_provider(inputs, provider));
     errors.add(not_applicable);
     let context = InputContext {
         provider: provider.name(),
-        calling_run: host_repository
-            .calling_run
-            .as_ref()
-            .map(|run| run.url.as_str()),
+        calling_run: host_repository.calling_page.as_deref(),
         // Invalid values are reported where they're read.
         needs_marker: wait::until(inputs).is_ok_and(|until| until.is_some())
             || rerun::read(inputs) == Ok(OnRerun::Once),
@@ -159,7 +146,7 @@ fn target(
         found
     });
     let spec = errors.take(spec);
-    let wait = errors.take(wait::read(inputs, provider));
+    let wait = errors.take(wait::read(inputs, provider, host_repository.max_timeout));
     let on_rerun = errors.take(rerun::read(inputs));
     if let (Some(spec), Some(Some(wait))) = (&spec, &wait)
         && wait.retries > 0

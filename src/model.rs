@@ -4,6 +4,7 @@ mod caller;
 mod commit_status;
 mod event;
 mod followed;
+mod given_inputs;
 mod invalid_target;
 mod monitored;
 mod outcome;
@@ -12,10 +13,11 @@ mod secret;
 mod snapshot;
 mod wait_options;
 
-pub(crate) use caller::{Caller, CallingRun, EnvironmentVariable};
+pub(crate) use caller::{Caller, CallingRun, EnvironmentVariable, HostCredential, ServerScope};
 pub(crate) use commit_status::{CommitStatus, Started, StatusState};
 pub(crate) use event::{Event, News, Sink};
 pub(crate) use followed::{Followed, FollowedRun};
+pub(crate) use given_inputs::{Conflict, GivenInputs};
 pub(crate) use invalid_target::InvalidTarget;
 pub(crate) use monitored::{AttemptReport, Monitored, Retries, RunReport};
 pub(crate) use outcome::{

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::commit_statuses::CommitStatuses;
+use super::live_view::LiveView;
 use super::saved_state::SavedState;
 use crate::engine::batch::Observer;
 use crate::host::Console;
@@ -33,6 +34,7 @@ pub(super) struct ProgressLog<'a> {
     console: &'a Console,
     saved_state: SavedState<'a>,
     statuses: Option<&'a CommitStatuses<'a>>,
+    live: Option<LiveView<'a>>,
     /// What is logged of each target when it is finished; unused for a single target.
     buffers: Vec<RefCell<Vec<Entry>>>,
     start: Instant,
@@ -60,6 +62,7 @@ impl<'a> ProgressLog<'a> {
             console,
             saved_state: SavedState::new(request, console),
             statuses,
+            live: LiveView::new(request.targets.len(), console),
             buffers: request.targets.iter().map(|_| RefCell::default()).collect(),
             start: Instant::now(),
             last_line: Cell::new(Instant::now()),
@@ -227,7 +230,12 @@ impl Observer for ProgressLog<'_> {
         }
         let note = Note::of(self.target(index), event);
         self.notes.borrow_mut().extend(note);
-        if self.is_single() {
+        if let Some(live) = &self.live {
+            live.on_event(index, &self.target(index).name, event);
+        }
+        if self.live.is_some() && is_heartbeat(event) {
+            // The lines that change show it.
+        } else if self.is_single() {
             self.log_now(index, event);
         } else if is_heartbeat(event) {
             // One heartbeat line for all targets.
@@ -260,6 +268,9 @@ impl Observer for ProgressLog<'_> {
 
     fn on_finished(&self, index: usize, report: &TargetReport<'_>) {
         self.saved_state.on_finished(index, report);
+        if let Some(live) = &self.live {
+            live.on_finished(index);
+        }
         if let Some(statuses) = self.statuses {
             statuses.on_finished(index, report, &self.saved_state);
         }

@@ -23,7 +23,7 @@ pub(crate) async fn run(
     console: &Console,
     shutdown: &Shutdown,
 ) -> Verdict {
-    let (raw_request, caller) = raw_inputs(environment, console);
+    let (raw_request, caller) = raw_inputs(BTreeMap::new(), environment, console);
     let saved = saved_state::load(console);
     if saved.is_empty() {
         console.log("nothing to do: no run of this step is known to be still running");

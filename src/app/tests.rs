@@ -9,6 +9,7 @@ use sandbox::{Provider, Sandbox, World, demo};
 
 use super::*;
 use crate::host::{Host, Limits, Severity, Unwritable};
+use crate::model::GivenInputs;
 use crate::testing::Printed;
 
 type Calls = Rc<RefCell<Vec<String>>>;
@@ -26,8 +27,8 @@ impl TestHost {
 }
 
 impl Host for TestHost {
-    fn inputs(&self) -> BTreeMap<String, String> {
-        self.inputs.clone()
+    fn inputs(&self, _declared: &[&str]) -> GivenInputs {
+        self.inputs.clone().into()
     }
 
     fn how_to_set_inputs(&self) -> &'static str {
@@ -76,7 +77,7 @@ impl Host for TestHost {
 /// Runs a step. Returns its verdict, the printed text, and the calls to its host.
 async fn run_on_test_host(
     inputs: &[(&str, &str)],
-    arguments: &[&str],
+    flags: Checked<BTreeMap<String, String>>,
 ) -> (Verdict, String, Vec<String>) {
     let inputs = inputs.iter();
     let inputs = inputs.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
@@ -86,9 +87,8 @@ async fn run_on_test_host(
         calls: Rc::clone(&calls),
     };
     let console = Console::new(Box::new(host), printed.clone());
-    let arguments: Vec<_> = arguments.iter().map(|text| (*text).to_owned()).collect();
     let (_handle, shutdown) = Shutdown::manual();
-    let verdict = run(&BTreeMap::new(), &arguments, &console, &shutdown).await;
+    let verdict = run(&BTreeMap::new(), flags, &console, &shutdown).await;
     (verdict, printed.text(), calls.take())
 }
 
@@ -110,7 +110,7 @@ async fn a_step_runs_on_any_host() {
             ("token", demo::GITLAB_DEVELOPER),
             ("wait", "true"),
         ],
-        &[],
+        Ok(BTreeMap::new()),
     )
     .await;
     assert_eq!(verdict, Verdict::Failed, "{printed}");
@@ -145,9 +145,11 @@ async fn a_step_runs_on_any_host() {
 }
 
 #[tokio::test]
-async fn a_host_says_how_to_set_inputs() {
-    let (verdict, printed, calls) = run_on_test_host(&[], &["--wait"]).await;
-    assert_eq!(verdict, Verdict::Failed);
+async fn invalid_flags_are_reported_like_invalid_inputs() {
+    let error =
+        InputError::for_argument("`--wait`", "isn't supported. The action takes no arguments");
+    let (verdict, printed, calls) = run_on_test_host(&[], error.fail()).await;
+    assert_eq!(verdict, Verdict::InvalidInput);
     assert_eq!(
         printed,
         "<Error Invalid command-line argument> command-line argument `--wait`: isn't supported. The action […]\n✗ 1 problem; nothing was sent\n"

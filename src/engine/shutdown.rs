@@ -18,6 +18,13 @@ pub(crate) enum ShutdownMode {
     Immediate,
 }
 
+/// A signal that stops the step.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Signal {
+    Interrupt,
+    Terminate,
+}
+
 /// Receives shutdown requests. Clones share the same state.
 #[derive(Clone)]
 pub(crate) struct Shutdown(watch::Receiver<Requested>);
@@ -29,13 +36,20 @@ pub(crate) struct ShutdownHandle(watch::Sender<Requested>);
 struct Requested {
     mode: ShutdownMode,
     at: Option<Instant>,
+    /// The first signal, if it was one.
+    signal: Option<Signal>,
 }
 
 impl ShutdownHandle {
     pub(crate) fn request(&self, mode: ShutdownMode) {
+        self.request_by(mode, None);
+    }
+
+    fn request_by(&self, mode: ShutdownMode, signal: Option<Signal>) {
         self.0.send_modify(|requested| {
             requested.mode = mode;
             requested.at.get_or_insert_with(Instant::now);
+            requested.signal = requested.signal.or(signal);
         });
     }
 }
@@ -55,11 +69,11 @@ impl Shutdown {
         let (handle, shutdown) = Self::manual();
         tokio::spawn(async move {
             for mode in [ShutdownMode::Graceful, ShutdownMode::Immediate] {
-                tokio::select! {
-                    _ = interrupt.recv() => {}
-                    _ = terminate.recv() => {}
-                }
-                handle.request(mode);
+                let signal = tokio::select! {
+                    _ = interrupt.recv() => Signal::Interrupt,
+                    _ = terminate.recv() => Signal::Terminate,
+                };
+                handle.request_by(mode, Some(signal));
             }
             // Keep the handle, so that the channel stays open.
             std::future::pending::<()>().await;
@@ -72,6 +86,7 @@ impl Shutdown {
         let running = Requested {
             mode: ShutdownMode::Running,
             at: None,
+            signal: None,
         };
         let (sender, receiver) = watch::channel(running);
         (ShutdownHandle(sender), Self(receiver))
@@ -84,6 +99,11 @@ impl Shutdown {
     /// Returns when a shutdown was first requested, if it was.
     pub(crate) fn requested_at(&self) -> Option<Instant> {
         self.0.borrow().at
+    }
+
+    /// Returns the first signal, if one was received.
+    pub(crate) fn signal(&self) -> Option<Signal> {
+        self.0.borrow().signal
     }
 
     /// Returns once a shutdown of at least this mode has been requested; otherwise never.

@@ -27,7 +27,8 @@ fn request_with(more: &[(&str, &str)]) -> Request {
     let inputs = [("provider", "memory"), ("result-artifact", "result.json")];
     let inputs = inputs.iter().chain(more);
     let inputs = inputs.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-    let raw_request = RawRequest::new(&inputs.collect());
+    let given: BTreeMap<_, _> = inputs.collect();
+    let raw_request = RawRequest::new(given.into());
     let read = input::read(&raw_request, &Caller::default(), &BTreeMap::new());
     let (request, _) = read.unwrap_or_else(|errors| panic!("{:?}", errors[0]));
     request

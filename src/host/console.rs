@@ -5,9 +5,12 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
 use std::fmt;
 use std::io::Write;
+use std::path::PathBuf;
+use std::time::Duration;
 
+use super::live::LiveLines;
 use super::redactor::Redactor;
-use super::{Host, Severity, Unwritable, neutral};
+use super::{Host, Severity, Unwritable, files, neutral};
 use crate::model::Secret;
 use crate::text::untrusted::cut;
 
@@ -18,6 +21,8 @@ const MIN_SECRET_LENGTH: usize = 4;
 pub(crate) struct Console {
     host: Box<dyn Host>,
     writer: RefCell<Box<dyn Write>>,
+    results: Results,
+    live: Option<LiveLines>,
     /// Lines of an open group, written together to save a system call per line.
     buffer: RefCell<Option<String>>,
     redactor: RefCell<Redactor>,
@@ -34,6 +39,11 @@ pub(crate) struct Console {
 impl Console {
     pub(crate) fn new(host: Box<dyn Host>, writer: impl Write + 'static) -> Self {
         Self {
+            results: Results {
+                file: host.results_file(),
+                writer: None,
+            },
+            live: None,
             host,
             writer: RefCell::new(Box::new(writer)),
             buffer: RefCell::default(),
@@ -44,6 +54,45 @@ impl Console {
             lost_output: Cell::default(),
             lost_summary: Cell::default(),
             lost_state: Cell::default(),
+        }
+    }
+
+    /// Also writes the output `results` to this file, and at the end prints it to this writer.
+    pub(crate) fn with_results(
+        mut self,
+        file: Option<PathBuf>,
+        writer: Option<Box<dyn Write>>,
+    ) -> Self {
+        self.results.file = file.or(self.results.file);
+        self.results.writer = writer.map(RefCell::new);
+        self
+    }
+
+    /// Draws lines that change, if the host can show them.
+    pub(crate) fn with_live_lines(mut self, on_standard_error: bool) -> Self {
+        self.live = self
+            .host
+            .is_live()
+            .then(|| LiveLines::new(on_standard_error));
+        self
+    }
+
+    /// Whether lines that change are drawn.
+    pub(crate) fn is_live(&self) -> bool {
+        self.live.is_some()
+    }
+
+    /// Shows a line that changes, or changes it: see [`LiveLines::show`].
+    pub(crate) fn show_live(&self, key: &str, text: &str, elapsed: Duration) {
+        if let Some(live) = &self.live {
+            live.show(key, self.safe(text), elapsed);
+        }
+    }
+
+    /// Removes the lines whose keys begin with this.
+    pub(crate) fn remove_live(&self, key: &str) {
+        if let Some(live) = &self.live {
+            live.remove(key);
         }
     }
 
@@ -87,7 +136,8 @@ impl Console {
 
     /// Prints plain text to the log.
     pub(crate) fn log(&self, text: &str) {
-        self.print(&neutral::text(&self.hide(text)));
+        let text = neutral::text(&self.hide(text));
+        self.print(&self.host.line(text));
     }
 
     /// Runs `inside` and prints everything it logs as one group. Groups don't nest.
@@ -159,7 +209,12 @@ impl Console {
     /// hidden already: see [`Console::hide`].
     pub(crate) fn outputs<'a>(&self, outputs: impl IntoIterator<Item = (&'a str, String)>) {
         let outputs: Vec<_> = outputs.into_iter().collect();
-        if !self.set_outputs(&outputs) {
+        let is_set = self.set_outputs(&outputs);
+        if let Some(writer) = &self.results.writer {
+            let results = results(&outputs).unwrap_or_default();
+            // As for the log: if standard output is closed, that can't be reported.
+            let _ = writeln!(writer.borrow_mut(), "{results}");
+        } else if !is_set {
             for (name, value) in outputs {
                 self.log(&format!("{name}={value}"));
             }
@@ -176,7 +231,12 @@ impl Console {
         if self.lost_output.get() {
             return false;
         }
-        self.host.set_outputs(outputs).unwrap_or_else(|unwritable| {
+        let written = match results(outputs).zip(self.results.file.as_deref()) {
+            Some((results, file)) => files::write(file, &format!("{results}\n")),
+            None => Ok(()),
+        };
+        let set = written.and_then(|()| self.host.set_outputs(outputs));
+        set.unwrap_or_else(|unwritable| {
             self.lose(&self.lost_output, Severity::Error, &unwritable);
             false
         })
@@ -238,11 +298,28 @@ impl Console {
 
     /// Ignores errors: if standard output is closed, they can't be reported, and the pipeline matters more.
     fn write(&self, text: &str) {
-        let mut writer = self.writer.borrow_mut();
-        let _ = writer
-            .write_all(text.as_bytes())
-            .and_then(|()| writer.flush());
+        let write = || {
+            let mut writer = self.writer.borrow_mut();
+            let _ = writer
+                .write_all(text.as_bytes())
+                .and_then(|()| writer.flush());
+        };
+        match &self.live {
+            Some(live) => live.suspend(write),
+            None => write(),
+        }
     }
+}
+
+/// Where the output `results` goes besides the host's outputs.
+struct Results {
+    file: Option<PathBuf>,
+    writer: Option<RefCell<Box<dyn Write>>>,
+}
+
+fn results<'a>(outputs: &'a [(&str, String)]) -> Option<&'a str> {
+    let results = outputs.iter().find(|(name, _)| *name == "results");
+    results.map(|(_, value)| value.as_str())
 }
 
 #[cfg(test)]
@@ -257,7 +334,7 @@ mod tests {
     #[test]
     fn a_secret_that_contains_another_is_hidden_completely() {
         let printed = Printed::default();
-        let console = Console::new(host::detect(&BTreeMap::new()), printed.clone());
+        let console = Console::new(host::detect(&BTreeMap::new(), false), printed.clone());
         for secret in ["word", "password\"1\"", "a\nlong-line\nb"] {
             assert!(console.mask(&Secret::new(secret)));
         }
@@ -277,7 +354,7 @@ mod tests {
         ) {
             let environment = [("GITHUB_ACTIONS", actions), ("RUNNER_DEBUG", "1")];
             let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned()));
-            let console = Console::new(host::detect(&environment.into()), Printed::default());
+            let console = Console::new(host::detect(&environment.into(), false), Printed::default());
             for secret in &secrets {
                 console.mask(&Secret::new(secret.as_str()));
             }

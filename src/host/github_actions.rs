@@ -11,14 +11,18 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use url::Url;
 
-use super::{Host, Limits, Severity, Unwritable, input_variables};
-use crate::model::{Caller, CallingRun, EnvironmentVariable, FIRST_ATTEMPT};
+use super::variables::{self, OwnVariables};
+use super::{Environment, Host, Limits, Severity, Unwritable};
+use crate::model::{Caller, CallingRun, FIRST_ATTEMPT, GivenInputs};
 use command::command;
 
 /// Prefix of the variables in which the runner passes the saved state.
 const STATE_PREFIX: &str = "STATE_";
 /// Prefix of the names under which the step saves its state.
 const SAVED_PREFIX: &str = "target_";
+
+/// The variable of an input that every action step has and nobody sets.
+const ACTION_INPUT: &str = "INPUT_GITHUB-TOKEN";
 
 /// Keys of `with:` that are the runner's own, and reach a container action as inputs.
 const RUNNER_KEYS: [&str; 2] = ["args", "entrypoint"];
@@ -27,35 +31,33 @@ const RUNNER_KEYS: [&str; 2] = ["args", "entrypoint"];
 const FORGES: [(&str, &str); 2] = [("FORGEJO_ACTIONS", "Forgejo"), ("GITEA_ACTIONS", "Gitea")];
 
 pub(super) struct GitHubActions {
-    environment: BTreeMap<String, String>,
+    environment: Environment,
 }
 
 impl GitHubActions {
     /// Returns `None` unless the variables come from GitHub's runner, or from another forge's runner that imitates it.
-    pub(super) fn detect(environment: &BTreeMap<String, String>) -> Option<Self> {
-        let host = Self {
+    pub(super) fn detect(environment: &Environment) -> Option<Self> {
+        let is_here = environment.get("GITHUB_ACTIONS") == Some("true");
+        is_here.then(|| Self {
             environment: environment.clone(),
-        };
-        (host.get("GITHUB_ACTIONS") == Some("true")).then_some(host)
+        })
     }
 
     fn get(&self, name: &str) -> Option<&str> {
-        let value = self.environment.get(name)?;
-        (!value.is_empty()).then_some(value)
+        self.environment.get(name)
     }
 
-    fn variable(&self, name: &'static str) -> Option<EnvironmentVariable> {
-        let value = self.get(name)?.to_owned();
-        Some(EnvironmentVariable { name, value })
-    }
-
-    fn number(&self, name: &str) -> Option<u64> {
-        self.get(name)?.parse().ok()
+    /// Whether the step is an action, for which the runner sets every declared input, rather than a script.
+    fn is_action(&self) -> bool {
+        self.environment.has(ACTION_INPUT)
     }
 
     fn calling_run(&self) -> Option<CallingRun> {
-        let id = self.number("GITHUB_RUN_ID")?;
-        let attempt = self.number("GITHUB_RUN_ATTEMPT").unwrap_or(FIRST_ATTEMPT);
+        let id = self.environment.number("GITHUB_RUN_ID")?;
+        let attempt = self
+            .environment
+            .number("GITHUB_RUN_ATTEMPT")
+            .unwrap_or(FIRST_ATTEMPT);
         let server = self.get("GITHUB_SERVER_URL")?.trim_end_matches('/');
         let repository = self.get("GITHUB_REPOSITORY")?;
         let mut url = format!("{server}/{repository}/actions/runs/{id}");
@@ -97,10 +99,20 @@ impl GitHubActions {
 }
 
 impl Host for GitHubActions {
-    fn inputs(&self) -> BTreeMap<String, String> {
-        let mut inputs = input_variables(&self.environment);
-        inputs.retain(|name, _| !RUNNER_KEYS.contains(&name.as_str()));
-        inputs
+    fn inputs(&self, declared: &[&str]) -> GivenInputs {
+        let mut given = variables::read(&self.environment, OwnVariables::None, declared);
+        given
+            .values
+            .retain(|name, _| !RUNNER_KEYS.contains(&name.as_str()));
+        given
+    }
+
+    fn takes_flags(&self) -> bool {
+        !self.is_action()
+    }
+
+    fn has_exit_codes(&self) -> bool {
+        false
     }
 
     fn how_to_set_inputs(&self) -> &'static str {
@@ -108,13 +120,23 @@ impl Host for GitHubActions {
     }
 
     fn caller(&self) -> Caller {
+        let run = self.calling_run();
         Caller {
-            server_url: self.variable("GITHUB_SERVER_URL"),
-            api_url: self.variable("GITHUB_API_URL"),
-            repository: self.get("GITHUB_REPOSITORY").map(str::to_owned),
+            provider: Some("github"),
+            server_url: self.environment.variable("GITHUB_SERVER_URL"),
+            api_url: self.environment.variable("GITHUB_API_URL"),
+            repository: self.environment.text("GITHUB_REPOSITORY"),
             forge: self.forge(),
-            secrets_withheld_from: Some("a fork or Dependabot"),
-            run: self.calling_run(),
+            why_withheld: Some("it was withheld because a fork or Dependabot started the workflow"),
+            page: run.as_ref().map(|run| run.url.clone()),
+            run,
+            // The inputs say whose token is used. It never changes because of a variable.
+            credentials: if self.is_action() {
+                Vec::new()
+            } else {
+                variables::credentials(&self.environment)
+            },
+            ..Caller::default()
         }
     }
 
@@ -243,7 +265,7 @@ mod tests {
         let variables = [&[("GITHUB_ACTIONS", "true")], variables].concat();
         let variables = variables.into_iter();
         let environment = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        GitHubActions::detect(&environment.collect()).unwrap()
+        GitHubActions::detect(&Environment::new(&environment.collect())).unwrap()
     }
 
     fn console() -> (Console, Printed) {
@@ -261,7 +283,7 @@ mod tests {
         ]);
         let inputs = [("event-type", "deploy"), ("ref", "")];
         let inputs = inputs.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        assert_eq!(host.inputs(), BTreeMap::from(inputs));
+        assert_eq!(host.inputs(&[]), GivenInputs::from(BTreeMap::from(inputs)));
     }
 
     #[test]

@@ -24,7 +24,9 @@ pub(super) fn text(text: &str) -> String {
 
 /// Neutralises one line or the data of a command: escapes invisible characters, and breaks up the older command syntax.
 pub(super) fn neutral(line: &str) -> String {
-    visible(line).replace("##[", "##\\[")
+    visible(line)
+        .replace("##[", "##\\[")
+        .replace("##vso[", "##\\vso[")
 }
 
 #[cfg(test)]

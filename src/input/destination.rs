@@ -34,7 +34,8 @@ pub(super) fn read(inputs: &Inputs, host_repository: &HostRepository) -> Checked
         provider,
         server,
         repository,
-    } = resolve_server(inputs, host_repository).map_err(|found| with_name_errors(found, inputs))?;
+    } = resolve_server(inputs, host_repository)
+        .map_err(|found| with_name_errors(found, inputs, host_repository))?;
     reject_imitation(provider, &server, host_repository)?;
     let is_own = host_repository.is_own_server(provider, &server);
     let default = host_repository.repository.clone().filter(|_| is_own);
@@ -127,11 +128,15 @@ fn reject_imitation(
 }
 
 /// Adds problems with the repository's name to those with provider or server.
-fn with_name_errors(mut found: Vec<InputError>, inputs: &Inputs) -> Vec<InputError> {
+fn with_name_errors(
+    mut found: Vec<InputError>,
+    inputs: &Inputs,
+    host_repository: &HostRepository,
+) -> Vec<InputError> {
     if let Ok(provider) = provider(inputs)
         && let Some(repository) = inputs.get(REPOSITORY).filter(|text| !is_web_url(text))
     {
-        let provider = provider.unwrap_or(ProviderKind::DEFAULT);
+        let provider = provider.unwrap_or(host_repository.provider);
         found.extend(invalid_name(provider, repository, inputs));
     }
     found
@@ -143,14 +148,14 @@ pub(super) fn guess_provider(
     host_repository: &HostRepository,
 ) -> Option<ProviderKind> {
     if let Some(text) = inputs.get(PROVIDER) {
-        return provider_by_name(nearest_provider(text)?);
+        return ProviderKind::by_id(nearest_provider(text)?);
     }
     if inputs.is_unusable(PROVIDER) {
         return None;
     }
     match inputs.get(REPOSITORY).filter(|text| is_web_url(text)) {
         Some(url) => known_host(&server_address(url).ok()?, host_repository),
-        None => Some(ProviderKind::DEFAULT),
+        None => Some(host_repository.provider),
     }
 }
 
@@ -167,7 +172,7 @@ pub(super) fn resolve_server(
     if let Some(url) = repository.filter(|text| is_web_url(text)) {
         return resolve_web_url(url, provider, server, host_repository);
     }
-    let provider = provider.unwrap_or(ProviderKind::DEFAULT);
+    let provider = provider.unwrap_or(host_repository.provider);
     let server = server.unwrap_or_else(|| {
         if provider == host_repository.provider {
             host_repository.server.web.clone()
@@ -318,8 +323,8 @@ fn invalid_name(provider: ProviderKind, name: &str, inputs: &Inputs) -> Option<I
                 ),
         );
     }
-    if let Some(other) =
-        another_provider(name).filter(|_| inputs.get(PROVIDER).is_none() && !is_web_url(given))
+    if let Some(other) = another_provider(name, provider)
+        .filter(|_| inputs.get(PROVIDER).is_none() && !is_web_url(given))
     {
         let what = format!("must be {}", provider.repository_form());
         let (name, id) = (other.name(), other.as_str());
@@ -333,19 +338,20 @@ fn invalid_name(provider: ProviderKind, name: &str, inputs: &Inputs) -> Option<I
     )
 }
 
-/// Returns the provider whose repositories have names like this one, if the default provider's don't.
-fn another_provider(name: &str) -> Option<ProviderKind> {
+/// Returns the provider whose repositories have names like this one, if those of `assumed` don't.
+fn another_provider(name: &str, assumed: ProviderKind) -> Option<ProviderKind> {
     let is_valid = |provider: &ProviderKind| provider.check_name(name).is_ok();
     let mut others = ProviderKind::ALL.iter().copied();
     let other = others.find(is_valid);
-    other.filter(|_| !is_valid(&ProviderKind::DEFAULT))
+    other.filter(|_| !is_valid(&assumed))
 }
 
-/// Whether the repository's name shows that another provider than the default one was meant.
-pub(super) fn looks_like_another_provider(inputs: &Inputs) -> bool {
+/// Whether the repository's name shows that another provider was meant than the one that is assumed.
+pub(super) fn looks_like_another_provider(inputs: &Inputs, assumed: ProviderKind) -> bool {
     let name = inputs.get(REPOSITORY).filter(|text| !is_web_url(text));
     let name = name.filter(|name| !lacks_scheme(name));
-    inputs.get(PROVIDER).is_none() && name.and_then(another_provider).is_some()
+    inputs.get(PROVIDER).is_none()
+        && name.is_some_and(|name| another_provider(name, assumed).is_some())
 }
 
 /// Whether it's a web URL without `https://`.
@@ -467,7 +473,7 @@ pub(super) fn provider(inputs: &Inputs) -> Checked<Option<ProviderKind>> {
     let Some(text) = inputs.get(PROVIDER) else {
         return Ok(None);
     };
-    let found = provider_by_name(text);
+    let found = ProviderKind::by_id(text);
     if found.is_some() {
         return Ok(found);
     }
@@ -476,11 +482,6 @@ pub(super) fn provider(inputs: &Inputs) -> Checked<Option<ProviderKind>> {
         Some(near) => error.hint(format!("did you mean `{near}`?")).fail(),
         None => error.fail(),
     }
-}
-
-pub(super) fn provider_by_name(word: &str) -> Option<ProviderKind> {
-    let mut all = ProviderKind::ALL.iter().copied();
-    all.find(|provider| provider.as_str() == word)
 }
 
 fn nearest_provider(text: &str) -> Option<&'static str> {

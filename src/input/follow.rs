@@ -144,7 +144,7 @@ impl Named {
     pub(super) fn provider(&self) -> Option<ProviderKind> {
         match self {
             Self::Page(_) => None,
-            Self::Entry(entry) => destination::provider_by_name(entry.provider.as_deref()?),
+            Self::Entry(entry) => ProviderKind::by_id(entry.provider.as_deref()?),
         }
     }
 
@@ -210,7 +210,7 @@ impl Entry {
         host_repository: &HostRepository,
     ) -> Checked<(Destination, Followed)> {
         let provider = self.provider.as_deref();
-        let provider = provider.and_then(destination::provider_by_name);
+        let provider = provider.and_then(ProviderKind::by_id);
         let repository = self.repository.as_deref().filter(|name| !name.is_empty());
         let Some(repository) = provider.and(repository) else {
             let what =
@@ -304,7 +304,7 @@ mod tests {
     fn read(follow: &str) -> Checked<Vec<Target>> {
         let given = [("follow", follow), ("token", "some-token")];
         let given = given.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let raw_request = RawRequest::new(&given.into());
+        let raw_request = RawRequest::new(BTreeMap::from(given).into());
         let read = input::read(&raw_request, &Caller::default(), &BTreeMap::new());
         read.map(|(request, _)| request.targets)
     }

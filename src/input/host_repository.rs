@@ -1,9 +1,11 @@
 //! The repository in which the step runs.
 
+use std::time::Duration;
+
 use url::Url;
 
 use super::destination::{self, Destination};
-use crate::model::{Caller, CallingRun, EnvironmentVariable};
+use crate::model::{Caller, CallingRun, EnvironmentVariable, HostCredential};
 use crate::providers::any::ProviderKind;
 use crate::providers::location::{Server, fixed, path_on};
 use crate::providers::provider::Distance;
@@ -18,6 +20,12 @@ pub(super) struct HostRepository {
     pub(super) forge: Option<&'static str>,
     /// The run whose job runs this step.
     pub(super) calling_run: Option<CallingRun>,
+    /// Its web page.
+    pub(super) calling_page: Option<String>,
+    /// Time after which the host ends the job.
+    pub(super) max_timeout: Option<Duration>,
+    /// Credentials from the host's environment.
+    pub(super) credentials: Vec<HostCredential>,
     /// Another reason why a secret may be missing, to be appended to "isn't set".
     pub(super) or_withheld: String,
 }
@@ -25,7 +33,8 @@ pub(super) struct HostRepository {
 impl HostRepository {
     /// Uses the provider's public server if the caller names none.
     pub(super) fn read(caller: &Caller) -> Checked<Self> {
-        let provider = ProviderKind::DEFAULT;
+        let provider = caller.provider.and_then(ProviderKind::by_id);
+        let provider = provider.unwrap_or(ProviderKind::DEFAULT);
         let url = |variable: &EnvironmentVariable| {
             destination::server_address(&variable.value)
                 .map_err(|error| vec![error.of_variable(variable.name)])
@@ -44,6 +53,9 @@ impl HostRepository {
             repository: caller.repository.clone(),
             forge: caller.forge,
             calling_run: caller.run.clone(),
+            calling_page: caller.page.clone(),
+            max_timeout: caller.max_timeout,
+            credentials: caller.credentials.clone(),
             or_withheld: caller.or_withheld(),
         })
     }

@@ -10,13 +10,13 @@ mod names;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use self::defaults::Defaults;
 use self::entry::TargetEntry;
 use super::follow::FOLLOW;
 use super::{HostRepository, destination, rerun};
-use crate::model::{Caller, InvalidTarget, Secret};
+use crate::model::{Caller, Conflict, GivenInputs, InvalidTarget, Secret};
 use crate::providers::any::ProviderKind;
 use crate::providers::target::Target;
 use crate::values::{Checked, InputError, Inputs, list};
@@ -41,6 +41,7 @@ pub(crate) struct RawRequest {
     /// The inputs that entries inherit from. Empty without `targets`.
     defaults: Inputs,
     entries: Checked<Vec<TargetEntry>>,
+    pub(super) conflicts: Vec<Conflict>,
 }
 
 /// A warning about a valid request.
@@ -52,20 +53,20 @@ pub(crate) struct Warning {
 }
 
 impl RawRequest {
-    /// Takes the values by the names of their inputs.
-    pub(crate) fn new(given: &BTreeMap<String, String>) -> Self {
-        let step = Inputs::new(given);
-        match step.raw(NAME) {
-            None => Self {
-                entries: Ok(vec![TargetEntry::step(&step)]),
-                defaults: Inputs::default(),
-                step,
-            },
-            Some(raw) => Self {
-                entries: entries(raw.as_text().unwrap_or_default(), &step),
-                defaults: step.clone(),
-                step,
-            },
+    pub(crate) fn new(given: GivenInputs) -> Self {
+        let step = Inputs::new(&given.values);
+        let (entries, defaults) = match step.raw(NAME) {
+            None => (Ok(vec![TargetEntry::step(&step)]), Inputs::default()),
+            Some(raw) => (
+                entries(raw.as_text().unwrap_or_default(), &step),
+                step.clone(),
+            ),
+        };
+        Self {
+            step,
+            defaults,
+            entries,
+            conflicts: given.conflicts,
         }
     }
 

@@ -157,7 +157,8 @@ fn read_and_prepare(
     caller: &Caller,
     environment: &BTreeMap<String, String>,
 ) -> Vec<InputError> {
-    let raw_request = RawRequest::new(&given.into_iter().collect());
+    let given: BTreeMap<_, _> = given.into_iter().collect();
+    let raw_request = RawRequest::new(given.into());
     raw_request.secrets();
     proxy_secrets(environment);
     let read = read(&raw_request, caller, environment);

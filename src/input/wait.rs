@@ -54,8 +54,12 @@ pub(super) fn applies(name: &str, until: Option<WaitUntil>) -> bool {
     }
 }
 
-/// Returns `None` if the step doesn't wait.
-pub(super) fn read(inputs: &Inputs, provider: ProviderKind) -> Checked<Option<WaitOptions>> {
+/// Returns `None` if the step doesn't wait. Unless `timeout` is set, the wait ends after `max_timeout`.
+pub(super) fn read(
+    inputs: &Inputs,
+    provider: ProviderKind,
+    max_timeout: Option<Duration>,
+) -> Checked<Option<WaitOptions>> {
     let mut errors = Errors::default();
     let until = errors.take(until(inputs));
     if let Some(until) = until {
@@ -66,7 +70,7 @@ pub(super) fn read(inputs: &Inputs, provider: ProviderKind) -> Checked<Option<Wa
     }
     // The other inputs are checked even if `wait` itself is wrong.
     let until = until.flatten();
-    let timeout = errors.take(timeout(inputs));
+    let timeout = errors.take(timeout(inputs, max_timeout));
     let success = errors.take(success(inputs));
     let on_blocked = errors.take(one_of(
         inputs,
@@ -130,11 +134,11 @@ fn not_applicable(
         .collect()
 }
 
-fn timeout(inputs: &Inputs) -> Checked<Duration> {
+fn timeout(inputs: &Inputs, max: Option<Duration>) -> Checked<Duration> {
     const NAME: &str = "timeout";
     const FORM: &str = "must be a duration, like `90s`, `30m` or `1h30m`, or a number of seconds";
     let Some(text) = inputs.get(NAME) else {
-        return Ok(DEFAULT_TIMEOUT);
+        return Ok(max.map_or(DEFAULT_TIMEOUT, |max| max.min(DEFAULT_TIMEOUT)));
     };
     let timeout = match text.parse() {
         Ok(seconds) => Duration::from_secs(seconds),
@@ -231,11 +235,14 @@ mod tests {
             ("6h", 21_600),
             ("1.5h", 5_400),
         ] {
-            let read = timeout(&inputs(&[("timeout", text)])).unwrap();
+            let read = timeout(&inputs(&[("timeout", text)]), None).unwrap();
             assert_eq!(read.as_secs(), seconds, "{text}");
         }
         for text in ["soon", "-5", "5 parsecs", "0", "0s", "121h", "1e3"] {
-            assert!(timeout(&inputs(&[("timeout", text)])).is_err(), "{text}");
+            assert!(
+                timeout(&inputs(&[("timeout", text)]), None).is_err(),
+                "{text}"
+            );
         }
     }
 

@@ -1,17 +1,29 @@
 //! The job in which the step runs.
 
+use std::time::Duration;
+
+use super::Secret;
+
 /// The environment of the step, as its host describes it. Values aren't validated.
 #[derive(Default)]
 pub(crate) struct Caller {
-    /// Web address of the server that runs the job. `None` means github.com.
+    /// Id of the provider that runs the job. `None` if it's another CI system, or none.
+    pub(crate) provider: Option<&'static str>,
+    /// Web address of the server that runs the job. `None` means the provider's public one.
     pub(crate) server_url: Option<EnvironmentVariable>,
     /// Address of that server's API.
     pub(crate) api_url: Option<EnvironmentVariable>,
     pub(crate) repository: Option<String>,
     /// Name of the forge if it isn't GitHub: others run the same workflows but have different APIs.
     pub(crate) forge: Option<&'static str>,
-    /// Who starts jobs that get no secrets, in words.
-    pub(crate) secrets_withheld_from: Option<&'static str>,
+    /// Why a secret that is set may still be missing here, as a sentence about it.
+    pub(crate) why_withheld: Option<&'static str>,
+    /// The web page of the run whose job runs this step.
+    pub(crate) page: Option<String>,
+    /// How long the step can wait at most before the host ends its job.
+    pub(crate) max_timeout: Option<Duration>,
+    /// Credentials from the environment, for targets that aren't given one. The first for a provider counts.
+    pub(crate) credentials: Vec<HostCredential>,
     /// The run of the workflow that the step is part of. `None` if the host doesn't say which.
     pub(crate) run: Option<CallingRun>,
 }
@@ -19,11 +31,30 @@ pub(crate) struct Caller {
 impl Caller {
     /// Returns another reason why a secret may be missing, to be appended to "isn't set".
     pub(crate) fn or_withheld(&self) -> String {
-        match self.secrets_withheld_from {
-            Some(whom) => format!(", or it was withheld because {whom} started the workflow"),
-            None => String::new(),
-        }
+        let why = self.why_withheld.map(|why| format!(", or {why}"));
+        why.unwrap_or_default()
     }
+}
+
+/// A credential that the host's environment holds.
+#[derive(Clone)]
+pub(crate) struct HostCredential {
+    pub(crate) variable: &'static str,
+    /// Id of the provider that it is for.
+    pub(crate) provider: &'static str,
+    /// The input that it stands for.
+    pub(crate) input: &'static str,
+    pub(crate) secret: Secret,
+    pub(crate) scope: ServerScope,
+}
+
+/// The servers to which a credential is sent.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ServerScope {
+    /// The one that runs the job.
+    Host,
+    /// The provider's public ones, the one that runs the job, and the one in the step's own `server-url`.
+    PublicOrStep,
 }
 
 pub(crate) struct EnvironmentVariable {

@@ -217,6 +217,14 @@ impl ProviderKind {
     /// The provider of targets that don't name one, and of the repository whose job runs this step.
     pub(crate) const DEFAULT: Self = Self::GitHub;
 
+    /// Returns the provider with this name in inputs.
+    pub(crate) fn by_id(id: &str) -> Option<Self> {
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|provider| provider.as_str() == id)
+    }
+
     pub(crate) fn as_str(self) -> &'static str {
         with_spec!(self, S => S::ID)
     }

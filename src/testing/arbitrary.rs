@@ -514,7 +514,8 @@ pub(crate) fn run() -> BoxedStrategy<Run> {
 pub(crate) fn target(inputs: &[(&str, &str)]) -> Target {
     let inputs = inputs.iter();
     let given = inputs.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-    let raw_request = RawRequest::new(&given.collect());
+    let given: BTreeMap<_, _> = given.collect();
+    let raw_request = RawRequest::new(given.into());
     let read = input::read(&raw_request, &Caller::default(), &BTreeMap::new());
     let Ok((mut request, _)) = read else {
         panic!("the inputs are right");

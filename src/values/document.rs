@@ -294,7 +294,8 @@ pub(crate) fn quoted_json() -> ValueError {
         .hint("remove the quotes around the JSON or the expression")
 }
 
-fn json_string(text: &str) -> String {
+/// Returns the text as a JSON string.
+pub(crate) fn json_string(text: &str) -> String {
     Value::from(text).to_string()
 }
 

@@ -6,11 +6,6 @@ pub(crate) struct Declared {
     pub(crate) name: &'static str,
     /// As in `action.yml`. Expressions aren't evaluated.
     pub(crate) default: &'static str,
-    /// Used by the tests that compare `action.yml` and the README.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "documentation that is compared, not printed")
-    )]
     pub(crate) description: &'static str,
     pub(crate) secrecy: Secrecy,
 }

@@ -136,7 +136,7 @@ fn a_step_can_be_started_by_hand() {
     assert_eq!(done.log.matches("run-id=").count(), 1, "{done}");
 
     let done = by_hand().input("event-type", "").run();
-    assert_eq!(done.code, Some(1));
+    assert_eq!(done.code, Some(2));
     done.says("error: input `event-type`: is missing\n| hint: set `event-type` for a repository_dispatch, or `workflow`")
         .says("outcome=not-sent");
 }

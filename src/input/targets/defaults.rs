@@ -21,6 +21,8 @@ pub(super) struct Defaults<'step> {
     /// Provider and server of the step's own inputs. `None` if they are invalid.
     step_server: Option<ResolvedServer>,
     provider: Option<ProviderKind>,
+    /// The provider if none is named.
+    default: ProviderKind,
 }
 
 impl<'step> Defaults<'step> {
@@ -34,6 +36,7 @@ impl<'step> Defaults<'step> {
             step,
             step_server,
             provider,
+            default: host_repository.provider,
         }
     }
 
@@ -64,7 +67,7 @@ impl<'step> Defaults<'step> {
             Ok(Some(provider)) => Some(provider),
             // An empty `provider` means the default, unless a web URL determines it.
             Ok(None) if own.has("provider") && !has_web_url(own) && !has_web_url(self.step) => {
-                Some(ProviderKind::DEFAULT)
+                Some(self.default)
             }
             Ok(None) | Err(_) => None,
         };
@@ -143,7 +146,7 @@ impl<'step> Defaults<'step> {
     }
 
     /// Whether a destination has the step's own provider and server.
-    fn is_same_server(&self, destination: &Destination) -> bool {
+    pub(super) fn is_same_server(&self, destination: &Destination) -> bool {
         self.step_server.as_ref().is_some_and(|step_server| {
             step_server.provider == destination.provider
                 && step_server.server == destination.server.web

@@ -5,7 +5,8 @@ use std::rc::Rc;
 
 use super::super::follow::{self, FOLLOW, Named, about_follow};
 use super::super::{
-    HostRepository, certificates, destination, is_given, not_single_line, target, wait,
+    HostRepository, certificates, destination, host_credential, is_given, not_single_line, target,
+    wait,
 };
 use super::defaults::{DESTINATION_KEYS, Defaults};
 use super::{STEP_ONLY, Warning};
@@ -257,8 +258,17 @@ impl TargetEntry {
         let provider =
             known.or_else(|| destination::guess_provider(&destination_inputs, host_repository));
         // Without a provider, only inputs that all providers have in common can be checked.
-        let assumed = provider.unwrap_or(ProviderKind::DEFAULT);
+        let assumed = provider.unwrap_or(host_repository.provider);
         let mut inputs = defaults.all(own, &destination_inputs, assumed, destination.as_ref());
+        if let Some(destination) = &destination {
+            let is_step = self.position.is_none() || defaults.is_same_server(destination);
+            host_credential::add(&mut inputs, host_repository, destination, is_step);
+            errors.add(host_credential::sent_elsewhere(
+                &inputs,
+                host_repository,
+                destination,
+            ));
+        }
         let empty = self.empty_credentials(own, assumed);
         for name in &empty {
             // An alternative that is missing isn't the problem.
@@ -274,7 +284,7 @@ impl TargetEntry {
             ))
         } else {
             errors.take(certificates);
-            errors.take(wait::read(&inputs, assumed));
+            errors.take(wait::read(&inputs, assumed, host_repository.max_timeout));
             None
         };
         let mut reported = not_single_line(&inputs);
@@ -375,7 +385,7 @@ fn repository(pairs: &[Pair], provider: Option<ProviderKind>) -> Option<String> 
         let pair = pairs.iter().find(|pair| pair.name == name)?;
         pair.value.as_text().filter(|text| !text.is_empty())
     };
-    let own = value("provider").and_then(destination::provider_by_name);
+    let own = value("provider").and_then(ProviderKind::by_id);
     let provider = own.or(provider);
     destination::valid_name(value("repository")?, provider)
 }

@@ -1,5 +1,6 @@
 //! Tests what entries inherit, which errors they cause, and that no text causes a panic.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use proptest::prelude::*;
@@ -20,10 +21,10 @@ fn raw_request(step: &[(&str, &str)], targets: &str) -> RawRequest {
     let defaults = [("github-token", OWN_TOKEN), ("token", OWN_TOKEN)];
     let targets = [("targets", targets)];
     let pairs = defaults.iter().chain(step).chain(&targets);
-    let given = pairs
+    let given: BTreeMap<_, _> = pairs
         .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
         .collect();
-    RawRequest::new(&given)
+    RawRequest::new(given.into())
 }
 
 /// Reads a step of `octo-org/caller` on `github.example`.
