@@ -7,6 +7,7 @@ mod examples;
 mod forms;
 mod language;
 mod migrating;
+mod packages;
 
 use std::collections::BTreeSet;
 use std::fs;
