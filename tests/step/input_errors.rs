@@ -109,7 +109,7 @@ fn a_misspelt_input_is_reported_once() {
     };
     let server = sandbox.http_url();
     for (step, name, value, near) in [
-        (Step::github(&sandbox), "event_type", "deploy", "event-type"),
+        (Step::github(&sandbox), "event-typ", "deploy", "event-type"),
         (Step::github(&sandbox), "workfow", "build.yml", "workflow"),
         (
             Step::github(&sandbox)
@@ -132,13 +132,13 @@ fn a_misspelt_input_is_reported_once() {
                 .input("repository", "octo-org/app")
                 .input("event-type", "deploy")
                 .input("client-id", "Iv1"),
-            "private_key",
+            "private-ky",
             "x",
             "private-key",
         ),
         (
             Step::gitlab(&sandbox).input("token", demo::GITHUB_WORKFLOW_OF_CALLER),
-            "trigger_token",
+            "triger-token",
             demo::GITLAB_TRIGGER,
             "trigger-token",
         ),

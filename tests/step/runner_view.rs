@@ -287,8 +287,8 @@ fn without_a_known_version_there_is_no_link() {
     let local = wrong()
         .without("GITHUB_ACTION_REPOSITORY")
         .without("GITHUB_ACTION_REF");
-    for done in [local.run(), wrong().by_hand().run()] {
-        assert_eq!(done.code, Some(1), "{done}");
+    for (done, code) in [(local.run(), 1), (wrong().by_hand().run(), 3)] {
+        assert_eq!(done.code, Some(code), "{done}");
         done.says("hint: the token is mistyped, expired or revoked");
         assert!(!done.log.contains("help:"), "{done}");
         assert!(!done.summary.contains("More about"), "{done}");
