@@ -1,9 +1,11 @@
 // Writes a page that shows what a step printed, as GitHub does.
 //   node page.mjs summary|log|annotations PAGE FILE...
 //   node page.mjs checks PAGE FILE      FILE is GitHub's JSON of a commit's combined status
+//   node page.mjs terminal PAGE FILE    FILE is what a program has written to a terminal of 100 columns
 // Run `npm ci` in this folder first; the page loads from it.
 
 import { readFileSync, writeFileSync } from 'node:fs';
+import xterm from '@xterm/headless';
 import { marked } from 'marked';
 
 const [kind, page, ...files] = process.argv.slice(2);
@@ -155,7 +157,33 @@ function checks() {
     <script>done();</script>`;
 }
 
-const content = { summary, log, annotations, checks }[kind]();
+// The screen as it is after everything in the file was written.
+async function terminal() {
+  const screen = new xterm.Terminal({ cols: 100, rows: 24, allowProposedApi: true });
+  await new Promise((written) => { screen.write(text, written); });
+  const colours = { 1: '#ff7b72', 2: '#3fb950', 3: '#d29922' };
+  const rows = [];
+  for (let number = 0; number < screen.buffer.active.length; number += 1) {
+    const line = screen.buffer.active.getLine(number);
+    let row = '';
+    for (let column = 0; column < line.length; column += 1) {
+      const cell = line.getCell(column);
+      const characters = escaped(cell.getChars() || ' ');
+      const colour = cell.isFgPalette() ? colours[cell.getFgColor()] : undefined;
+      row += colour ? `<b style="color: ${colour}">${characters}</b>` : characters;
+    }
+    rows.push(row.trimEnd());
+  }
+  return `<style>
+      pre { margin: 0; border-radius: 6px; background: #0d1117; color: #f0f6fc; padding: 14px 16px;
+        font: 12px/19px ui-monospace, "SF Mono", Menlo, Consolas, "Liberation Mono", monospace; }
+      b { font-weight: 600; }
+    </style>
+    <pre>${rows.join('\n').trimEnd()}</pre>
+    <script>done();</script>`;
+}
+
+const content = await { summary, log, annotations, checks, terminal }[kind]();
 writeFileSync(
   page,
   `<!doctype html>

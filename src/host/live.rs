@@ -36,7 +36,7 @@ impl LiveLines {
             line.set_message(text);
             return;
         }
-        let style = ProgressStyle::with_template("{spinner} {wide_msg} {elapsed:>4}");
+        let style = ProgressStyle::with_template("{spinner} {wide_msg} {elapsed_precise}");
         let line = ProgressBar::new_spinner().with_elapsed(elapsed);
         if let Ok(style) = style {
             line.set_style(style);
