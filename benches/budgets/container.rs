@@ -12,6 +12,7 @@ use anyhow::{Context as _, Result, ensure};
 use crate::Effort;
 use crate::comparison;
 use crate::dispatch::Dispatch;
+use crate::image::{Image, docker};
 use crate::process::{finish, succeeds};
 use crate::table::{Row, Verdict};
 use sandbox::action;
@@ -27,35 +28,25 @@ const TIME: &str = "docker run, one dispatch, time";
 const UNPACKED: &str = "image, unpacked";
 const GZIPPED: &str = "image, gzipped";
 
-const IMAGE: &str = "trigger-pipeline:ci";
 const IDLE_IMAGE: &str = "trigger-pipeline-idle:bench";
 
-pub(crate) fn rows(effort: Effort, dispatch: &Dispatch) -> Result<Vec<Row>> {
-    let image = env::var_os("BENCH_IMAGE")
-        .map_or(IMAGE.to_owned(), |name| name.to_string_lossy().into_owned());
-    if let Some(why) = missing(&image)? {
-        return Ok([TIME, UNPACKED, GZIPPED]
-            .map(|what| Row::skipped(what, &why))
-            .into());
-    }
+pub(crate) fn rows(
+    effort: Effort,
+    dispatch: &Dispatch,
+    image: &Result<Image, String>,
+) -> Result<Vec<Row>> {
+    let image = match image {
+        Ok(image) => &image.name,
+        Err(why) => {
+            let skipped = [TIME, UNPACKED, GZIPPED].map(|what| Row::skipped(what, why));
+            return Ok(skipped.into());
+        }
+    };
     Ok(vec![
-        time(effort, dispatch, &image)?,
-        size(UNPACKED, unpacked(&image)?, UNPACKED_BUDGET),
-        size(GZIPPED, gzipped(&image)?, GZIPPED_BUDGET),
+        time(effort, dispatch, image)?,
+        size(UNPACKED, unpacked(image)?, UNPACKED_BUDGET),
+        size(GZIPPED, gzipped(image)?, GZIPPED_BUDGET),
     ])
-}
-
-/// Returns the reason why the image can't be measured, if any.
-fn missing(image: &str) -> Result<Option<String>> {
-    if !succeeds(docker(&["version"])) {
-        return Ok(Some("no docker engine answers".to_owned()));
-    }
-    if env::var_os("BENCH_BUILD_IMAGE").is_some_and(|value| !value.is_empty()) {
-        let folder = env!("CARGO_MANIFEST_DIR");
-        finish(&mut docker(&["build", "--tag", image, folder]))?;
-    }
-    let found = succeeds(docker(&["image", "inspect", image]));
-    Ok((!found).then(|| format!("no image {image}; BENCH_BUILD_IMAGE=1 builds it")))
 }
 
 fn time(effort: Effort, dispatch: &Dispatch, image: &str) -> Result<Row> {
@@ -131,12 +122,6 @@ fn gzipped(image: &str) -> Result<u32> {
     ensure!(save.wait()?.success(), "docker save failed");
     ensure!(gzip.wait()?.success(), "gzip failed");
     Ok(u32::try_from(bytes)?)
-}
-
-fn docker(arguments: &[&str]) -> Command {
-    let mut command = Command::new("docker");
-    command.args(arguments);
-    command
 }
 
 /// The name of an image with one static program that returns immediately. Removed when dropped.

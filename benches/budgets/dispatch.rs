@@ -30,8 +30,8 @@ pub(crate) struct Dispatch {
 }
 
 impl Dispatch {
-    pub(crate) fn prepare() -> Result<Self> {
-        let fixture = Fixture::prepare(world())?;
+    pub(crate) fn prepare(program: &Path) -> Result<Self> {
+        let fixture = Fixture::prepare(world(), program)?;
         Ok(Self { fixture })
     }
 

@@ -1,6 +1,7 @@
 //! The budgets of many targets: a step that triggers them, beside a load generator that sends the same requests, and
 //! a step that waits for them. Not here: the load generator itself (see `load_generator`).
 
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -53,19 +54,19 @@ const WAITED_TARGETS: usize = 1_000;
 const RUN_TIME: Duration = Duration::from_secs(1);
 
 /// Adds rows as soon as they are measured, so that an error loses none of them.
-pub(crate) fn measure(effort: Effort, rows: &mut Vec<Row>) -> Result<()> {
+pub(crate) fn measure(effort: Effort, program: &Path, rows: &mut Vec<Row>) -> Result<()> {
     for size in &SIZES {
-        rows.extend(triggered(effort, size)?);
+        rows.extend(triggered(effort, program, size)?);
     }
-    rows.push(waited(effort)?);
+    rows.push(waited(effort, program)?);
     Ok(())
 }
 
-fn triggered(effort: Effort, size: &Size) -> Result<[Row; 2]> {
+fn triggered(effort: Effort, program: &Path, size: &Size) -> Result<[Row; 2]> {
     let count = effort.targets(size.targets);
     // Users don't have a thousand tokens to trigger with.
     let tokens = Tokens::Shared;
-    let fixture = Fixture::prepare(World::for_load(count, tokens))?;
+    let fixture = Fixture::prepare(World::for_load(count, tokens), program)?;
     let ours = ours(&fixture, count, tokens, "false");
     let rival = rival(&fixture, count, ours())?;
 
@@ -101,7 +102,7 @@ fn triggered(effort: Effort, size: &Size) -> Result<[Row; 2]> {
     Ok([time, peak])
 }
 
-fn waited(effort: Effort) -> Result<Row> {
+fn waited(effort: Effort, program: &Path) -> Result<Row> {
     let count = effort.targets(WAITED_TARGETS);
     // Polls with the same credential are spaced out: with few credentials this would take many minutes.
     let tokens = Tokens::Own;
@@ -111,7 +112,7 @@ fn waited(effort: Effort) -> Result<Row> {
         .fold(World::for_load(count, tokens), |world, provider| {
             world.scenario(provider, Scenario::passing(RUN_TIME))
         });
-    let fixture = Fixture::prepare(world)?;
+    let fixture = Fixture::prepare(world, program)?;
     let ours = ours(&fixture, count, tokens, "true");
     let peak = fixture.finishing(count, || memory::peak_of(&ours()))?;
     Ok(Row::Measured {

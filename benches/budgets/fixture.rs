@@ -24,6 +24,7 @@ const SUMMARY: &str = "summary";
 pub(crate) struct Fixture {
     sandbox: Sandbox,
     folder: TempDir,
+    program: PathBuf,
     /// The sandbox's CA, which the binary trusts besides its compiled-in roots.
     authority: PathBuf,
     /// The system's certificates and the sandbox's CA, which rivals trust.
@@ -31,7 +32,8 @@ pub(crate) struct Fixture {
 }
 
 impl Fixture {
-    pub(crate) fn prepare(world: World) -> Result<Self> {
+    /// `program` is the one to measure.
+    pub(crate) fn prepare(world: World, program: &Path) -> Result<Self> {
         let sandbox = Sandbox::start(world).context("failed to start the sandbox")?;
         let folder = TempDir::new()?;
         let authority = folder.path().join("authority.pem");
@@ -45,6 +47,7 @@ impl Fixture {
         Ok(Self {
             sandbox,
             folder,
+            program: program.to_owned(),
             authority,
             bundle,
         })
@@ -96,8 +99,9 @@ impl Fixture {
             ("GITHUB_STEP_SUMMARY", self.folder.path().join(SUMMARY)),
         ];
         environment.extend(files.map(|(name, path)| (name.to_owned(), path.display().to_string())));
+        let program = self.program.clone();
         move || {
-            let mut command = Command::new(env!("CARGO_BIN_EXE_trigger-pipeline"));
+            let mut command = Command::new(&program);
             command.env_clear().envs(environment.clone());
             command
         }

@@ -3,7 +3,8 @@
 //!
 //! Needs `curl`, and for the rows about the container Docker with the image `trigger-pipeline:ci`. Rows that can't be
 //! measured say why they were skipped. `BENCH_IMAGE=NAME` measures another image, `BENCH_BUILD_IMAGE=1` first builds
-//! it from the Dockerfile.
+//! it from the Dockerfile. All rows are about the image's program, which is static and starts faster; without an image
+//! they are about the program that Cargo has built.
 //!
 //! `cargo test --bench budgets` is a smoke test of some seconds: it runs every measurement once, with few targets and
 //! without optimisation, and fails if one doesn't work. Its figures mean nothing, so it shows none.
@@ -15,6 +16,7 @@ mod container;
 mod dispatch;
 mod fanout;
 mod fixture;
+mod image;
 mod load_generator;
 mod memory;
 mod polls;
@@ -23,11 +25,13 @@ mod request;
 mod table;
 
 use std::env;
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context as _, Result};
 
 use dispatch::Dispatch;
+use image::Image;
 use table::{Row, Verdict};
 
 /// Relative to curl.
@@ -52,17 +56,30 @@ fn main() -> Result<()> {
     } else {
         Effort::Quick
     };
-    let dispatch = Dispatch::prepare()?;
+    let image = Image::find()?;
+    let folder = tempfile::tempdir()?;
+    let (program, measured) = match &image {
+        Ok(image) => (
+            image.program(folder.path())?,
+            format!("the program in the image {}", image.name),
+        ),
+        Err(_) => (
+            PathBuf::from(env!("CARGO_BIN_EXE_trigger-pipeline")),
+            "a program that isn't static, because there is no image".to_owned(),
+        ),
+    };
+    let dispatch = Dispatch::prepare(&program)?;
     let mut rows = vec![time(effort, &dispatch)?, peak(&dispatch)?];
     // Rows that could be measured are shown even if something else fails.
-    let fanout = fanout::measure(effort, &mut rows);
-    let container = container::rows(effort, &dispatch).map(|more| rows.extend(more));
+    let fanout = fanout::measure(effort, &program, &mut rows);
+    let container = container::rows(effort, &dispatch, &image).map(|more| rows.extend(more));
     print(&match effort {
         Effort::Full => table::render(&rows),
         Effort::Quick => table::render_quick(&rows),
     });
     let polls = polls::table()?;
     if effort == Effort::Full {
+        print(&format!("This action is {measured}.\n"));
         print(&polls);
     }
     fanout.and(container)
