@@ -106,10 +106,11 @@ impl Console {
         let whole = secret.expose();
         let is_long_enough = |text: &&str| text.chars().count() >= MIN_SECRET_LENGTH;
         let mut redactor = self.redactor.borrow_mut();
-        if is_long_enough(&whole.trim()) {
+        let mut masked = self.masked.borrow_mut();
+        // A thousand targets may have the same secret.
+        if is_long_enough(&whole.trim()) && !masked.contains(whole) {
             redactor.add(whole);
         }
-        let mut masked = self.masked.borrow_mut();
         let lines = whole
             .split(['\r', '\n'])
             .map(str::trim)
@@ -117,11 +118,12 @@ impl Console {
         let mut is_masked = false;
         for line in lines {
             is_masked = true;
+            if !masked.insert(line.to_owned()) {
+                continue;
+            }
             redactor.add(line);
             // Line by line: given several lines at once, a host may mask each of them, however short.
-            if masked.insert(line.to_owned())
-                && let Some(mask) = self.host.mask(line)
-            {
+            if let Some(mask) = self.host.mask(line) {
                 self.print(&mask);
             }
         }

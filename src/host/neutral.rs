@@ -9,6 +9,9 @@ use crate::text::untrusted::visible;
 /// a line. So the text is split at CR and LF, a line that could be a command and every line after the first get a
 /// visible prefix, and `##[` is broken up.
 pub(super) fn text(text: &str) -> String {
+    if !text.contains(['\r', '\n']) && !text.trim_start().starts_with("::") {
+        return neutral(text);
+    }
     let text = text.replace("\r\n", "\n");
     let lines = text.split(['\r', '\n']).enumerate();
     let safe = lines.map(|(index, line)| {
@@ -24,9 +27,11 @@ pub(super) fn text(text: &str) -> String {
 
 /// Neutralises one line or the data of a command: escapes invisible characters, and breaks up the older command syntax.
 pub(super) fn neutral(line: &str) -> String {
-    visible(line)
-        .replace("##[", "##\\[")
-        .replace("##vso[", "##\\vso[")
+    let line = visible(line);
+    if !line.contains("##") {
+        return line;
+    }
+    line.replace("##[", "##\\[").replace("##vso[", "##\\vso[")
 }
 
 #[cfg(test)]

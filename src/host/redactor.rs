@@ -98,6 +98,8 @@ struct Matcher {
     automaton: NFA,
     /// Indexed by the automaton's states.
     reached: Vec<Reached>,
+    /// Indexed by bytes: whether a secret begins with it.
+    begins: [bool; 256],
 }
 
 /// What has just been read when a state is reached. Lengths are in bytes.
@@ -116,10 +118,15 @@ impl Matcher {
             .prefilter(false)
             .build(secrets.iter().map(|secret| secret.as_bytes()))
             .unwrap_or_else(|error| unreachable!("secrets fit into memory: {error}"));
+        let mut begins = [false; 256];
+        for first in secrets.iter().filter_map(|secret| secret.bytes().next()) {
+            begins[usize::from(first)] = true;
+        }
         let mut matcher = Self {
             secrets,
             automaton,
             reached: Vec::new(),
+            begins,
         };
         matcher.reached = matcher.reached();
         matcher
@@ -169,8 +176,13 @@ impl Matcher {
             found.push(start..end);
         };
         let text = text.as_bytes();
-        let (mut state, mut reached) = (self.start(), Reached::default());
+        let start = self.start();
+        let (mut state, mut reached) = (start, Reached::default());
         for (at, byte) in text.iter().enumerate() {
+            // Nearly all bytes of nearly all texts.
+            if state == start && !self.begins[usize::from(*byte)] {
+                continue;
+            }
             if reached.prefix_length >= MIN_LENGTH && text[at..].starts_with(CUT.as_bytes()) {
                 add(at - reached.prefix_length, at);
             }

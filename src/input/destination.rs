@@ -409,9 +409,13 @@ fn api_address(address: &Url) -> Option<InputError> {
 
 /// Returns the web address if the address of a provider's API was given instead.
 fn web_address_of_api(given: &Url, provider: ProviderKind) -> Option<Url> {
+    let host = given.host_str()?;
+    if given.path() == "/" && !host.starts_with("api.") {
+        return None;
+    }
     let api = given.as_str().trim_end_matches('/');
     let segments: Vec<_> = given.path().trim_matches('/').split('/').collect();
-    let hosts = [given.host_str()?.strip_prefix("api."), given.host_str()];
+    let hosts = [host.strip_prefix("api."), Some(host)];
     for host in hosts.into_iter().flatten() {
         for kept in 0..=segments.len() {
             let mut web = given.clone();

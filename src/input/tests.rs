@@ -129,7 +129,7 @@ fn values(name: &str) -> &'static [&'static str] {
 
 /// Inputs with values that are valid, almost valid, or arbitrary.
 fn inputs() -> BoxedStrategy<Vec<(String, String)>> {
-    let each = INPUTS.map(|input| {
+    let each = INPUTS.each_ref().map(|input| {
         let right = select(values(input.name)).prop_map(str::to_owned).boxed();
         let value =
             prop_oneof![4 => right.clone(), 3 => arbitrary::changed(right), 2 => arbitrary::text()];
@@ -196,13 +196,18 @@ fn targets() -> BoxedStrategy<Value> {
             vec((key, inner), 0..3).prop_map(Value::from_iter),
         ]
     });
-    let right = INPUTS.map(|input| {
+    let right = INPUTS.each_ref().map(|input| {
         let value = select(values(input.name)).prop_map(Value::from);
         value
             .prop_map(|value| (input.name.to_owned(), value))
             .boxed()
     });
-    let name = select(INPUTS.map(|input| input.name.to_owned()).to_vec());
+    let name = select(
+        INPUTS
+            .each_ref()
+            .map(|input| input.name.to_owned())
+            .to_vec(),
+    );
     let pair = prop_oneof![
         12 => Union::new(right),
         4 => (name, value.clone()),
@@ -263,7 +268,7 @@ fn yaml(value: &Value, indent: usize, ways: &mut dyn Iterator<Item = u8>) -> Str
 /// Descriptions name the only provider of an input for users, and providers list their inputs for the code.
 #[test]
 fn an_input_is_for_the_provider_in_its_description() {
-    for input in INPUTS {
+    for input in &INPUTS {
         let subject = input.description.split(':').next().unwrap_or_default();
         let subject = subject.trim_end_matches(" App");
         let mut named = ProviderKind::ALL.iter().copied();

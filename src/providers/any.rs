@@ -235,13 +235,17 @@ impl ProviderKind {
 
     /// The providers that support this input; empty if all do.
     pub(crate) fn owners(input: &str) -> Vec<Self> {
-        let owns = |kind: &Self| with_spec!(*kind, S => S::INPUTS).contains(&input);
-        Self::ALL.iter().copied().filter(owns).collect()
+        let all = Self::ALL.iter().copied();
+        all.filter(|kind| kind.owns(input)).collect()
     }
 
+    fn owns(self, input: &str) -> bool {
+        with_spec!(self, S => S::INPUTS).contains(&input)
+    }
+
+    /// Whether an input means something to this provider: it's one of its own, or one that all have in common.
     pub(crate) fn knows(self, input: &str) -> bool {
-        let owners = Self::owners(input);
-        owners.is_empty() || owners.contains(&self)
+        self.owns(input) || !Self::ALL.iter().any(|kind| kind.owns(input))
     }
 
     /// Whether an input is one of this provider's credentials, or part of one.

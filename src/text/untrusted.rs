@@ -17,6 +17,9 @@ pub(crate) fn cut(text: &str, max: usize) -> String {
 
 /// Puts a name on one line, with single spaces. The redactor knows each secret in this form too.
 pub(crate) fn one_line(name: &str) -> String {
+    if name.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return name.to_owned();
+    }
     name.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
@@ -31,6 +34,10 @@ pub(crate) fn without_escapes(text: &[u8]) -> String {
 /// Escapes characters that are invisible or change the direction of text: control characters, line and paragraph
 /// separators, and direction marks. Keeps tabs and line breaks.
 pub(crate) fn visible(text: &str) -> String {
+    // Most text is plain ASCII.
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return text.to_owned();
+    }
     let mut visible = String::with_capacity(text.len());
     for character in text.chars() {
         if is_invisible(character) {

@@ -1,5 +1,6 @@
 //! The inputs as named values, trimmed but not interpreted. Empty means unset.
 
+use std::array;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
@@ -12,33 +13,45 @@ use crate::model::Secret;
 use crate::text::nearest::nearest;
 use crate::text::untrusted::one_line;
 
-/// Values by the names of their inputs, either of the step or of an entry of `targets`.
-#[derive(Clone, Default)]
+/// The values of inputs, either of the step or of an entry of `targets`.
+#[derive(Clone)]
 pub(crate) struct Inputs {
-    values: BTreeMap<String, Rc<RawInput>>,
+    /// In the order of [`INPUTS`].
+    values: [Option<Rc<RawInput>>; INPUTS.len()],
+    /// Names that aren't inputs, in order.
+    undeclared: Vec<String>,
     /// Inputs that are set under a mistyped name or with an unusable value. That is reported; that the input itself is
     /// missing isn't.
     unusable: BTreeSet<&'static str>,
 }
 
+impl Default for Inputs {
+    fn default() -> Self {
+        Self {
+            values: array::from_fn(|_| None),
+            undeclared: Vec::new(),
+            unusable: BTreeSet::new(),
+        }
+    }
+}
+
 impl Inputs {
     /// Takes the values by the names of their inputs.
     pub(crate) fn new(given: &BTreeMap<String, String>) -> Self {
-        let values = given.iter().map(|(name, value)| {
-            let raw = match name.as_str() {
-                "targets" => RawInput::lines(value),
-                _ => RawInput::text(value),
-            };
-            (name.clone(), Rc::new(raw))
-        });
-        let values: BTreeMap<_, _> = values.collect();
-        let undeclared = values.keys().filter(|name| is_undeclared(name));
-        Self {
-            unusable: undeclared
-                .filter_map(|name| nearest_input(name, &|_| true))
-                .collect(),
-            values,
+        let mut inputs = Self::default();
+        for (name, value) in given {
+            if let Some(position) = table::position(name) {
+                let raw = match name.as_str() {
+                    "targets" => RawInput::lines(value),
+                    _ => RawInput::text(value),
+                };
+                inputs.values[position] = Some(Rc::new(raw));
+            } else {
+                inputs.unusable.extend(nearest_input(name, &|_| true));
+                inputs.undeclared.push(name.clone());
+            }
         }
+        inputs
     }
 
     /// Whether the input was meant to be set, but has no usable value.
@@ -58,14 +71,14 @@ impl Inputs {
 
     /// Returns the value if it's set: neither empty nor the default.
     pub(crate) fn raw(&self, name: &str) -> Option<&Rc<RawInput>> {
-        let declared = table::declared(name);
-        debug_assert!(declared.is_some(), "{name} is not declared");
-        self.unless_default(declared?)
+        let position = table::position(name);
+        debug_assert!(position.is_some(), "{name} is not declared");
+        self.unless_default(position?)
     }
 
-    fn unless_default(&self, declared: &Declared) -> Option<&Rc<RawInput>> {
-        let raw = self.values.get(declared.name)?;
-        let is_default = raw.as_text() == Some(declared.default);
+    fn unless_default(&self, position: usize) -> Option<&Rc<RawInput>> {
+        let raw = self.values[position].as_ref()?;
+        let is_default = raw.as_text() == Some(INPUTS[position].default);
         (!raw.is_empty() && !is_default).then_some(raw)
     }
 
@@ -95,32 +108,40 @@ impl Inputs {
 
     /// Whether the input is an empty string, which for a secret means that it doesn't exist.
     pub(crate) fn is_empty(&self, name: &str) -> bool {
-        self.values.get(name).is_some_and(|raw| raw.is_empty())
+        self.existing(name).is_some_and(|raw| raw.is_empty())
     }
 
     /// Whether the input exists, even if it's empty or the default.
     pub(crate) fn has(&self, name: &str) -> bool {
-        self.values.contains_key(name)
+        self.existing(name).is_some()
+    }
+
+    fn existing(&self, name: &str) -> Option<&Rc<RawInput>> {
+        self.values[table::position(name)?].as_ref()
     }
 
     /// Returns the inputs that are set.
     pub(crate) fn set(&self) -> impl Iterator<Item = &'static Declared> {
-        INPUTS
-            .iter()
-            .filter(|declared| self.unless_default(declared).is_some())
+        let all = INPUTS.iter().enumerate();
+        let set = all.filter(|(position, _)| self.unless_default(*position).is_some());
+        set.map(|(_, declared)| declared)
     }
 
-    pub(crate) fn insert(&mut self, name: impl Into<String>, raw: Rc<RawInput>) {
-        self.values.insert(name.into(), raw);
+    /// Sets an input. `name` must be declared.
+    pub(crate) fn insert(&mut self, name: &str, raw: Rc<RawInput>) {
+        let position = table::position(name);
+        let position = position.unwrap_or_else(|| unreachable!("{name} is declared"));
+        self.values[position] = Some(raw);
     }
 
     /// Returns these inputs, and those of `others` that don't exist here and for which `inherits` is true.
     pub(crate) fn with(&self, others: &Self, inherits: impl Fn(&str) -> bool) -> Self {
         let mut all = self.clone();
         all.unusable.extend(&others.unusable);
-        for (name, raw) in &others.values {
-            if !self.has(name) && inherits(name) {
-                all.insert(name, Rc::clone(raw));
+        let values = all.values.iter_mut().zip(&others.values);
+        for ((value, other), declared) in values.zip(&INPUTS) {
+            if value.is_none() && other.is_some() && inherits(declared.name) {
+                value.clone_from(other);
             }
         }
         all
@@ -128,9 +149,8 @@ impl Inputs {
 
     /// Rejects names that aren't inputs.
     pub(crate) fn undeclared(&self) -> Vec<InputError> {
-        self.values
-            .keys()
-            .filter(|name| is_undeclared(name))
+        self.undeclared
+            .iter()
             .map(|name| {
                 let hint = hint_for_unknown(name, "inputs", &|_| true);
                 InputError::new(one_line(name), "isn't an input of this action").hint(hint)
@@ -141,9 +161,9 @@ impl Inputs {
     /// Returns every secret with the name of its input, even from inputs that turn out to be invalid.
     pub(crate) fn secrets(&self) -> Vec<(&'static str, Secret)> {
         let mut secrets = Vec::new();
-        for declared in &INPUTS {
+        for (position, declared) in INPUTS.iter().enumerate() {
             let name = declared.name;
-            match (declared.secrecy, self.unless_default(declared)) {
+            match (declared.secrecy, self.unless_default(position)) {
                 (Secrecy::Whole, Some(raw)) => {
                     let text = raw.as_text().unwrap_or_default();
                     secrets.push((name, Secret::new(text)));
@@ -172,10 +192,6 @@ fn secret_strings(raw: &RawInput) -> Vec<&str> {
         Ok((node, Err(_))) => raw.source().into_iter().chain(node.scalars()).collect(),
         Err(_) => raw.source().into_iter().collect(),
     }
-}
-
-fn is_undeclared(name: &str) -> bool {
-    table::declared(name).is_none()
 }
 
 /// Returns the input that a wrong name most likely stands for, among those for which `is_candidate` is true.

@@ -35,7 +35,7 @@ impl Declared {
 }
 
 /// Every input, in the order of the documentation.
-pub(crate) const INPUTS: [Declared; 38] = [
+pub(crate) static INPUTS: [Declared; 38] = [
     input(
         "provider",
         "",
@@ -231,7 +231,13 @@ pub(crate) const INPUTS: [Declared; 38] = [
 
 /// Returns the input with this name.
 pub(crate) fn declared(name: &str) -> Option<&'static Declared> {
-    INPUTS.iter().find(|input| input.name == name)
+    Some(&INPUTS[position(name)?])
+}
+
+/// Returns the position in [`INPUTS`] of the input with this name.
+pub(super) fn position(name: &str) -> Option<usize> {
+    let is_it = |input: &Declared| input.name.len() == name.len() && input.name == name;
+    INPUTS.iter().position(is_it)
 }
 
 #[cfg(test)]

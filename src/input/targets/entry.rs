@@ -129,10 +129,10 @@ impl TargetEntry {
             let error = InputError::new(&name, "must be a string, not a mapping or list");
             self.form_errors.push(position.key_error(error));
             // The value is unusable, but the key is set, so it must not be inherited.
-            self.own.insert(name, Rc::new(RawInput::text("")));
+            self.own.insert(&name, Rc::new(RawInput::text("")));
             self.own.mark_unusable(declared.name);
         } else {
-            self.own.insert(name, Rc::new(value));
+            self.own.insert(&name, Rc::new(value));
         }
     }
 

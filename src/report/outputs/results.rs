@@ -120,7 +120,11 @@ fn json(entry: &impl Serialize) -> String {
 }
 
 fn units(text: &str) -> usize {
-    text.encode_utf16().count()
+    if text.is_ascii() {
+        text.len()
+    } else {
+        text.encode_utf16().count()
+    }
 }
 
 fn error(report: &TargetReport<'_>, hide: Hide<'_>) -> Option<String> {
