@@ -119,6 +119,31 @@ fn a_job_token_triggers_its_own_server_and_no_other() {
     assert_eq!(other.requests().len(), 0);
 }
 
+/// A job token can trigger, but it can't read the pipeline.
+#[test]
+fn waiting_with_only_a_job_token_is_refused_before_anything_is_triggered() {
+    let sandbox = with_scenario(Provider::GitLab, Scenario::passing(SECOND));
+    sandbox.with_world(|world| world.gitlab.projects[0].visibility = Visibility::Private);
+    let waiting = [("INPUT_REF", "main"), ("INPUT_WAIT", "true")];
+    let job_token = [("CI_JOB_TOKEN", demo::GITLAB_TRIGGER)];
+    let ended = gitlab_job(&sandbox, &waiting)
+        .environment(&job_token)
+        .run()
+        .code(3)
+        .says("a trigger token can't read a project that isn't public");
+    assert_eq!(sandbox.trigger_requests().len(), 0, "{ended}");
+
+    let token = [("INPUT_TOKEN", demo::GITLAB_DEVELOPER)];
+    let both = [("INPUT_TRIGGER_TOKEN", demo::GITLAB_TRIGGER)];
+    let job = gitlab_job(&sandbox, &waiting).environment(&job_token);
+    let ended = job.environment(&token).environment(&both).run().code(0);
+    let body = sandbox.trigger_requests()[0].body.clone();
+    assert!(
+        String::from_utf8_lossy(&body).contains(demo::GITLAB_TRIGGER),
+        "{ended}"
+    );
+}
+
 /// Anybody can read the log of a job in a public project.
 #[test]
 fn logs_of_a_private_target_are_not_shown_in_a_public_project() {
