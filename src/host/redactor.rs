@@ -179,7 +179,7 @@ impl Matcher {
         let start = self.start();
         let (mut state, mut reached) = (start, Reached::default());
         for (at, byte) in text.iter().enumerate() {
-            // Nearly all bytes of nearly all texts.
+            // This is true of nearly every byte.
             if state == start && !self.begins[usize::from(*byte)] {
                 continue;
             }
