@@ -33,11 +33,8 @@ Exit codes:
   5  the wait timed out, or the run was lost
   130, 143  stopped by a signal";
 
-/// What nobody sets by hand.
-const INTERNAL: [&str; 3] = ["github-token", "status", "status-commit"];
-
-/// Inputs that only mean something in a workflow of GitHub Actions.
-const ONLY_IN_WORKFLOWS: [&str; 2] = ["on-rerun", "call-key"];
+/// Inputs without flags: `GITHUB_TOKEN`, which only the action is given, and what needs it.
+const ONLY_IN_THE_ACTION: [&str; 3] = ["github-token", "status", "status-commit"];
 
 /// Inputs that are `true` if their flag has no value. Some take another value.
 const SWITCHES: [(&str, &[&str]); 3] = [
@@ -149,10 +146,7 @@ fn completions(shell: Shell) -> String {
 }
 
 fn command() -> Command {
-    let flags = INPUTS
-        .iter()
-        .filter(|input| !is_hidden(input))
-        .flat_map(flags);
+    let flags = with_flags().flat_map(flags);
     Command::new(NAME)
         .version(env!("CARGO_PKG_VERSION"))
         .about(ABOUT)
@@ -202,8 +196,11 @@ fn command() -> Command {
         )
 }
 
-fn is_hidden(input: &Declared) -> bool {
-    INTERNAL.contains(&input.name) || ONLY_IN_WORKFLOWS.contains(&input.name)
+/// Returns the inputs that have flags.
+fn with_flags() -> impl Iterator<Item = &'static Declared> {
+    INPUTS
+        .iter()
+        .filter(|input| !ONLY_IN_THE_ACTION.contains(&input.name))
 }
 
 /// Returns the flags for an input. The flag that a secret doesn't have is known, too, so that it can be explained.
@@ -264,7 +261,7 @@ fn inputs(
     let mut errors = Errors::default();
     let mut reader = Reader::default();
     let mut inputs = BTreeMap::new();
-    for input in INPUTS.iter().filter(|input| !is_hidden(input)) {
+    for input in with_flags() {
         let value = if input.secrecy == Secrecy::Nothing {
             let value = matches.get_one::<String>(input.name);
             value.map(|value| {

@@ -321,3 +321,32 @@ fn a_script_of_a_workflow_can_use_flags() {
     assert!(program.read("output").contains("accepted"));
     assert_eq!(sandbox.trigger_requests().len(), 1);
 }
+
+#[test]
+fn a_script_that_is_run_again_triggers_nothing_twice() {
+    let sandbox = with_scenario(Provider::GitHub, Scenario::passing(SECOND));
+    let url = sandbox.http_url();
+    let flags = [
+        "--workflow=titled.yml",
+        "--ref=main",
+        "--marker-input=trigger_id",
+        "--on-rerun=once",
+        "--call-key=script",
+        "--wait",
+    ];
+    let attempt = |number: &str| {
+        let variables = [
+            ("GITHUB_ACTIONS", "true"),
+            ("GITHUB_SERVER_URL", &url),
+            ("GITHUB_REPOSITORY", "octo-org/caller"),
+            ("GITHUB_RUN_ID", "17"),
+            ("GITHUB_RUN_ATTEMPT", number),
+        ];
+        let program = github(&url, &flags).environment(&variables);
+        let ended = program.start().wait_with_output().unwrap();
+        assert!(ended.status.success(), "{}", program.read("stdout"));
+    };
+    attempt("1");
+    attempt("2");
+    assert_eq!(sandbox.trigger_requests().len(), 1);
+}
