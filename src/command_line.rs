@@ -13,7 +13,7 @@ use clap_complete::Shell;
 
 use crate::text::nearest::nearest;
 use crate::values::{Checked, Declared, Errors, INPUTS, InputError, Secrecy};
-use values::Reader;
+use values::ValueReader;
 
 const NAME: &str = env!("CARGO_PKG_NAME");
 
@@ -259,7 +259,7 @@ fn inputs(
     environment: &BTreeMap<String, String>,
 ) -> Checked<BTreeMap<String, String>> {
     let mut errors = Errors::default();
-    let mut reader = Reader::default();
+    let mut reader = ValueReader::default();
     let mut inputs = BTreeMap::new();
     for input in with_flags() {
         let value = if input.secrecy == Secrecy::Nothing {

@@ -17,7 +17,7 @@ use crate::providers::status_note::{StatusNote, shortened};
 use crate::providers::target::{Request, StatusKey, StatusOptions, Target};
 use crate::providers::target_report::TargetReport;
 use crate::report;
-use progress::Progress;
+use progress::StatusProgress;
 
 /// The commit statuses of a step.
 pub(super) struct CommitStatuses<'a> {
@@ -28,7 +28,7 @@ pub(super) struct CommitStatuses<'a> {
     /// By target index, as is all that follows.
     names: Vec<&'a str>,
     contexts: Vec<String>,
-    progress: Vec<RefCell<Progress>>,
+    progress: Vec<RefCell<StatusProgress>>,
     /// `None` for targets whose status isn't their memory.
     keys: Vec<Option<&'a StatusKey>>,
 }
@@ -41,7 +41,8 @@ impl<'a> CommitStatuses<'a> {
         let page = caller.run.as_ref().map(|run| run.url.clone());
         let targets = request.targets.iter();
         let keys: Vec<_> = targets.clone().map(Target::status_key).collect();
-        let progress = |key: &Option<_>| RefCell::new(Progress::new(page.clone(), key.is_some()));
+        let progress =
+            |key: &Option<_>| RefCell::new(StatusProgress::new(page.clone(), key.is_some()));
         let needs_earlier = keys.iter().any(Option::is_some);
         Some(Self {
             options,

@@ -13,12 +13,12 @@ use crate::report;
 pub(super) struct LiveView<'a> {
     console: &'a Console,
     /// By target index.
-    targets: Vec<RefCell<Shown>>,
+    targets: Vec<RefCell<ShownRun>>,
     has_jobs: bool,
 }
 
 #[derive(Default)]
-struct Shown {
+struct ShownRun {
     state: Option<State>,
     /// Numbers of ended and of all jobs.
     jobs: (usize, usize),

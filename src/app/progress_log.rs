@@ -20,7 +20,7 @@ use crate::report::{self, Help, Note, Word};
 const HEARTBEAT_INTERVAL: Duration = Duration::from_mins(1);
 
 /// Lines that belong together in a target's group.
-struct Entry {
+struct LoggedLines {
     lines: Vec<String>,
     /// The value of `logged` after they were logged at once.
     logged: Option<usize>,
@@ -36,7 +36,7 @@ pub(super) struct ProgressLog<'a> {
     statuses: Option<&'a CommitStatuses<'a>>,
     live: Option<LiveView<'a>>,
     /// What is logged of each target when it is finished; unused for a single target.
-    buffers: Vec<RefCell<Vec<Entry>>>,
+    buffers: Vec<RefCell<Vec<LoggedLines>>>,
     start: Instant,
     last_line: Cell<Instant>,
     /// How much has been logged so far.
@@ -150,7 +150,7 @@ impl<'a> ProgressLog<'a> {
             logged = Some(self.logged.get());
         }
         lines.extend(line.into_iter().chain(url));
-        self.buffers[index].borrow_mut().push(Entry {
+        self.buffers[index].borrow_mut().push(LoggedLines {
             lines,
             logged,
             ended_run: ended_run(event).map(str::to_owned),

@@ -15,11 +15,11 @@ pub(super) struct SavedState<'a> {
     request: &'a Request,
     console: &'a Console,
     /// By target index.
-    entries: Vec<RefCell<Entry>>,
+    entries: Vec<RefCell<TargetState>>,
 }
 
 #[derive(Default)]
-struct Entry {
+struct TargetState {
     unfinished: Option<Unfinished>,
     status: Option<CommitStatus>,
 }
@@ -106,7 +106,7 @@ impl<'a> SavedState<'a> {
         }
     }
 
-    fn save(&self, index: usize, entry: &Entry) {
+    fn save(&self, index: usize, entry: &TargetState) {
         let is_empty = entry.unfinished.is_none() && entry.status.is_none();
         let saved = SavedTarget {
             target: self.request.targets[index].to_string(),

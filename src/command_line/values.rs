@@ -11,12 +11,12 @@ use crate::values::{Checked, InputError, json_string};
 
 /// Reads values, and standard input at most once.
 #[derive(Default)]
-pub(super) struct Reader {
+pub(super) struct ValueReader {
     /// The input that was read from standard input.
     from_standard_input: Option<&'static str>,
 }
 
-impl Reader {
+impl ValueReader {
     /// Reads a value that may be `@FILE`, or `-` for standard input.
     pub(super) fn long_value(&mut self, input: &'static str, value: &str) -> Checked<String> {
         if let Some(path) = value.strip_prefix('@') {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 pub(crate) use self::beginning::Beginning;
-use self::earlier::Earlier;
+use self::earlier::EarlierAttempts;
 use crate::engine::context::TargetContext;
 use crate::engine::retry::{RetryPolicy, backoff, retry};
 use crate::engine::shutdown::ShutdownMode;
@@ -93,7 +93,7 @@ async fn find_earlier(
     context: TargetContext<'_, '_>,
     markers: &[String],
     beginning: &Beginning<'_>,
-) -> Result<Earlier, NotRecalled> {
+) -> Result<EarlierAttempts, NotRecalled> {
     let list = async || {
         let _slot = context.limits.polls.acquire().await;
         if markers.is_empty() {
@@ -107,7 +107,7 @@ async fn find_earlier(
         context.provider.list_earlier_runs(since).await
     };
     let listed = with_retries(context, list).await?;
-    Earlier::find(markers, listed)
+    EarlierAttempts::find(markers, listed)
 }
 
 /// Reads the state of a run's latest attempt.
@@ -139,7 +139,7 @@ async fn with_retries<T>(
 /// Considers what every earlier attempt has started, because somebody may have re-run any of it.
 async fn decide(
     context: TargetContext<'_, '_>,
-    earlier: &Earlier,
+    earlier: &EarlierAttempts,
 ) -> Result<Decision, NotRecalled> {
     let mut decision = Decision::Trigger;
     for (attempt, candidates) in &earlier.attempts {

@@ -19,7 +19,7 @@ use crate::engine::shutdown::{Shutdown, ShutdownMode};
 use crate::model::{CommitStatus, Failure, StatusState};
 use crate::providers::Idempotency;
 use crate::providers::calling_repository::{CallingRepository, ListedStatuses};
-use sender::Sender;
+use sender::StatusSender;
 
 /// Time for a status that a target needs before it goes on. Rate limits are waited out meanwhile.
 const CONFIRMATION_TIMEOUT: Duration = Duration::from_mins(5);
@@ -42,13 +42,13 @@ pub(crate) struct StatusBoard {
     refused: RefCell<Option<Failure>>,
     requests: Semaphore,
     /// The commit's statuses as they were before this step. `None` until they are read.
-    earlier: watch::Sender<Option<Earlier>>,
+    earlier: watch::Sender<Option<EarlierStatuses>>,
     /// Whether somebody needs them.
     needs_earlier: bool,
 }
 
 /// The commit's statuses, or why they can't be read.
-type Earlier = Result<Rc<ListedStatuses>, Failure>;
+type EarlierStatuses = Result<Rc<ListedStatuses>, Failure>;
 
 /// What has become of a target's newest status.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -157,7 +157,7 @@ impl StatusBoard {
     }
 
     /// Returns the statuses that the commit had before this step, once they are read.
-    pub(crate) async fn earlier(&self) -> Earlier {
+    pub(crate) async fn earlier(&self) -> EarlierStatuses {
         let mut earlier = self.earlier.subscribe();
         let known = earlier.wait_for(Option::is_some).await;
         let known = known.ok().and_then(|known| known.clone());
@@ -220,7 +220,7 @@ impl StatusBoard {
         shutdown: &Shutdown,
         on_refused: &dyn Fn(Failure),
     ) {
-        let sender = Sender {
+        let sender = StatusSender {
             board: self,
             repository,
             commit,

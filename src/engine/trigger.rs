@@ -143,7 +143,7 @@ pub(crate) async fn trigger(
             Triggered::new(Outcome::NotSent, None)
         }
         Mode::Send => {
-            Sender {
+            TriggerSender {
                 context,
                 concurrency,
             }
@@ -155,7 +155,7 @@ pub(crate) async fn trigger(
 
 /// Parameters for sending one trigger.
 #[derive(Clone, Copy)]
-struct Sender<'a, 'target> {
+struct TriggerSender<'a, 'target> {
     context: TargetContext<'a, 'target>,
     concurrency: &'a Concurrency,
 }
@@ -172,7 +172,7 @@ struct SendState {
     unannounced: Cell<Option<Failure>>,
 }
 
-impl<'a> Sender<'a, '_> {
+impl<'a> TriggerSender<'a, '_> {
     async fn send(self) -> Triggered {
         let state = SendState::default();
         let response = tokio::select! {

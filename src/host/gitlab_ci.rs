@@ -132,11 +132,11 @@ impl Host for GitLabCi {
 
 #[derive(Serialize)]
 struct ExternalLink<'a> {
-    external_link: Link<'a>,
+    external_link: LabelledLink<'a>,
 }
 
 #[derive(Serialize)]
-struct Link<'a> {
+struct LabelledLink<'a> {
     label: String,
     url: &'a str,
 }
@@ -144,20 +144,20 @@ struct Link<'a> {
 /// Returns the report of links to the runs. Until `results` is complete, only the first run's address is known.
 fn links(results: &str, run_url: &str) -> String {
     #[derive(Deserialize)]
-    struct Target {
+    struct ReportedTarget {
         repository: Option<String>,
         #[serde(default)]
-        runs: Vec<Run>,
+        runs: Vec<ReportedRun>,
     }
     #[derive(Deserialize)]
-    struct Run {
+    struct ReportedRun {
         number: Option<u64>,
         id: String,
         url: String,
     }
-    let targets: Vec<Target> = serde_json::from_str(results).unwrap_or_default();
+    let targets: Vec<ReportedTarget> = serde_json::from_str(results).unwrap_or_default();
     let link = |label, url| ExternalLink {
-        external_link: Link { label, url },
+        external_link: LabelledLink { label, url },
     };
     let runs = targets.iter().flat_map(|target| {
         let repository = target.repository.as_deref().unwrap_or_default();

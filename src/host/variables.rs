@@ -83,7 +83,7 @@ pub(super) enum OwnVariables {
 /// Reads the inputs. `event-type` is set by `INPUT_EVENT-TYPE`, `INPUT_EVENT_TYPE` or the host's own variable: most hosts
 /// don't allow dashes in the names of variables. The first that isn't empty counts; different values are a conflict.
 pub(super) fn read(environment: &Environment, own: OwnVariables, declared: &[&str]) -> GivenInputs {
-    let mut read = Reader::default();
+    let mut read = VariableReader::default();
     // `-` sorts before `_`, so the exact name comes first.
     for (variable, value) in environment.iter() {
         if let Some(name) = variable.strip_prefix(COMMON_PREFIX) {
@@ -109,13 +109,13 @@ pub(super) fn read(environment: &Environment, own: OwnVariables, declared: &[&st
 }
 
 #[derive(Default)]
-struct Reader<'a> {
+struct VariableReader<'a> {
     given: GivenInputs,
     /// The variable that each input was taken from.
     sources: BTreeMap<String, &'a str>,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> VariableReader<'a> {
     fn add(&mut self, name: &str, variable: &'a str, value: &str) {
         let name = input_name(name);
         let known = self.given.values.get(&name);

@@ -41,22 +41,22 @@ pub(super) enum Named {
     /// The address of a run's page.
     Page(String),
     /// An entry of `results`, which may have been written by somebody else.
-    Entry(Entry),
+    Entry(ResultsEntry),
 }
 
 /// An entry of `results`, full or shortened.
 #[derive(Deserialize)]
-pub(super) struct Entry {
+pub(super) struct ResultsEntry {
     provider: Option<String>,
     repository: Option<String>,
     pipeline: Option<String>,
     outcome: Option<String>,
     trigger_id: Option<String>,
-    runs: Vec<EntryRun>,
+    runs: Vec<ResultsRun>,
 }
 
 #[derive(Deserialize)]
-struct EntryRun {
+struct ResultsRun {
     id: String,
     /// A string if a part of it is a secret.
     number: Option<Value>,
@@ -82,7 +82,8 @@ pub(super) fn read(inputs: &Inputs) -> Checked<Option<Vec<Named>>> {
         return InputError::new(FOLLOW, "is an empty list: there is nothing to follow").fail();
     }
     let provider = destination::provider(inputs)?.map(ProviderKind::as_str);
-    let is_wanted = |entry: &Entry| provider.is_none() || entry.provider.as_deref() == provider;
+    let is_wanted =
+        |entry: &ResultsEntry| provider.is_none() || entry.provider.as_deref() == provider;
     let wanted = entries.into_iter().filter(is_wanted);
     Ok(Some(wanted.map(Named::Entry).collect()))
 }
@@ -108,7 +109,7 @@ fn without_braces(part: &str) -> &str {
     inner.next().unwrap_or(part)
 }
 
-fn entries(raw: &RawInput) -> Option<Vec<Entry>> {
+fn entries(raw: &RawInput) -> Option<Vec<ResultsEntry>> {
     let json = raw.document().ok()?.typed().ok()?;
     serde_json::from_str(json.get()).ok()
 }
@@ -203,7 +204,7 @@ fn read_page(
     Ok((destination, followed))
 }
 
-impl Entry {
+impl ResultsEntry {
     fn read(
         &self,
         inputs: &Inputs,
@@ -238,7 +239,7 @@ impl Entry {
     }
 }
 
-impl EntryRun {
+impl ResultsRun {
     fn read(&self, destination: &Destination) -> Checked<FollowedRun> {
         let provider = destination.provider;
         if !provider.is_run_id(&self.id) {

@@ -5,7 +5,7 @@ use crate::model::{Event, News, Run, Started, State};
 use crate::report;
 
 /// What a target's status shows so far.
-pub(super) struct Progress {
+pub(super) struct StatusProgress {
     /// The page of the calling run, until the target's own is known.
     page: Option<String>,
     is_run_known: bool,
@@ -16,12 +16,12 @@ pub(super) struct Progress {
     /// What the memory says. `None` if it isn't open, or if there is none.
     started: Option<Started>,
     /// The last change.
-    shown: Option<Shown>,
+    shown: Option<ShownStatus>,
 }
 
 /// What a status shows.
 #[derive(PartialEq, Eq)]
-struct Shown {
+struct ShownStatus {
     description: String,
     page: Option<String>,
     started: Option<Started>,
@@ -41,7 +41,7 @@ pub(super) struct Change {
     pub(super) is_substantial: bool,
 }
 
-impl Progress {
+impl StatusProgress {
     pub(super) fn new(page: Option<String>, is_memory: bool) -> Self {
         Self {
             page,
@@ -57,7 +57,7 @@ impl Progress {
     /// Returns what an event changes, if it does.
     pub(super) fn record(&mut self, event: &Event<'_>) -> Option<Change> {
         let urgency = self.apply(event)?;
-        let now = Shown {
+        let now = ShownStatus {
             description: self.description(),
             page: self.page(),
             started: self.started(),
@@ -207,7 +207,8 @@ mod tests {
 
     #[test]
     fn each_change_of_a_target_is_shown_once() {
-        let mut progress = Progress::new(Some("https://github.example/calling".to_owned()), false);
+        let mut progress =
+            StatusProgress::new(Some("https://github.example/calling".to_owned()), false);
         let (first, second) = (run("1"), run("2"));
         let state = |state| News::State {
             state,
@@ -258,7 +259,7 @@ mod tests {
 
     #[test]
     fn a_memory_says_what_may_have_been_started() {
-        let mut progress = Progress::new(None, true);
+        let mut progress = StatusProgress::new(None, true);
         assert!(progress.record(&Event::Beginning).is_none());
         assert_eq!(progress.started(), None);
         let certain = run("1");

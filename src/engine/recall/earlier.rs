@@ -7,7 +7,7 @@ use crate::providers::{Candidate, Claim, EarlierRuns};
 
 /// What earlier attempts have started.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Earlier {
+pub(super) struct EarlierAttempts {
     /// The attempts that have started something, latest first, and what.
     pub(super) attempts: Vec<(u64, Vec<Candidate>)>,
     /// Web addresses of runs that fit, but carry no marker.
@@ -16,7 +16,7 @@ pub(super) struct Earlier {
     is_complete: bool,
 }
 
-impl Earlier {
+impl EarlierAttempts {
     /// `markers` are those of the earlier attempts, in order. A candidate is [`Claim::Marked`] if it has the marker of
     /// this attempt, which hasn't triggered anything yet.
     pub(super) fn find(
@@ -88,7 +88,7 @@ mod tests {
             candidates,
             is_complete,
         };
-        let found = Earlier::find(&markers, listed).and_then(|found| {
+        let found = EarlierAttempts::find(&markers, listed).and_then(|found| {
             let attempts = found.attempts.iter().map(|(attempt, runs)| {
                 let ids: Vec<_> = runs.iter().map(|run| run.id.as_str()).collect();
                 format!("{attempt}: {}", ids.join(" "))

@@ -25,7 +25,7 @@ const MAX_RETRY_PAUSE: Duration = Duration::from_secs(30);
 const MAX_ATTEMPTS: u32 = 5;
 
 /// Sends what is on the board.
-pub(super) struct Sender<'a, Repository> {
+pub(super) struct StatusSender<'a, Repository> {
     pub(super) board: &'a StatusBoard,
     pub(super) repository: &'a Repository,
     pub(super) commit: &'a str,
@@ -33,7 +33,7 @@ pub(super) struct Sender<'a, Repository> {
     pub(super) on_refused: &'a dyn Fn(Failure),
 }
 
-impl<Repository: CallingRepository> Sender<'_, Repository> {
+impl<Repository: CallingRepository> StatusSender<'_, Repository> {
     /// Sets the statuses of one target, one after the other.
     pub(super) async fn send_all(&self, place: &Place) {
         let mut last_set = None::<Instant>;

@@ -36,7 +36,7 @@ struct PipelineState {
     #[serde(deserialize_with = "wire::word")]
     name: String,
     #[serde(default, deserialize_with = "wire::lenient")]
-    stage: Option<Named>,
+    stage: Option<NamedObject>,
     result: Option<PipelineResult>,
 }
 
@@ -56,7 +56,7 @@ struct ResultError {
 }
 
 #[derive(Deserialize)]
-struct Named {
+struct NamedObject {
     #[serde(deserialize_with = "wire::word")]
     name: String,
 }
@@ -313,7 +313,7 @@ mod tests {
     use serde_json::{Value, json};
 
     fn state(name: &str, stage: Option<&str>, result: Option<&str>) -> State {
-        let named = |name: &str| Named {
+        let named = |name: &str| NamedObject {
             name: name.to_owned(),
         };
         PipelineState {

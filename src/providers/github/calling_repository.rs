@@ -62,7 +62,7 @@ struct ListedStatus {
 }
 
 #[derive(Deserialize)]
-struct CallingRun {
+struct CreatedRun {
     created_at: DateTime<Utc>,
 }
 
@@ -94,7 +94,7 @@ impl CallingRepository for GitHubCallingRepository<'_> {
         const WHAT: &str = "reading the calling run";
         let url = repository_url(self.location, ["actions", "runs", &run.to_string()]);
         let response = self.api.get(&self.http, &url).await.ok()?;
-        let run: CallingRun = parse_json(response.check_status(WHAT).ok()?, WHAT).ok()?;
+        let run: CreatedRun = parse_json(response.check_status(WHAT).ok()?, WHAT).ok()?;
         Some(run.created_at)
     }
 

@@ -90,7 +90,7 @@ fn failed_step<'de, D: Deserializer<'de>>(
 #[derive(Deserialize)]
 struct PendingDeployment {
     #[serde(default, deserialize_with = "wire::lenient")]
-    environment: Environment,
+    environment: PendingEnvironment,
     #[serde(default, deserialize_with = "wire::lenient")]
     wait_timer: Option<u64>,
     #[serde(default, deserialize_with = "wire::lenient")]
@@ -98,7 +98,7 @@ struct PendingDeployment {
 }
 
 #[derive(Deserialize, Default)]
-struct Environment {
+struct PendingEnvironment {
     #[serde(default, deserialize_with = "wire::name")]
     name: Option<String>,
 }
@@ -387,7 +387,7 @@ impl PendingDeployment {
     }
 }
 
-impl Environment {
+impl PendingEnvironment {
     fn name(&self) -> &str {
         self.name.as_deref().unwrap_or("without a name")
     }

@@ -9,9 +9,9 @@ use tokio::sync::OnceCell;
 use crate::providers::error::{Error, ErrorKind};
 
 /// Values by name. The first caller reads a value; all others wait for it and share it.
-pub(in crate::providers) struct Cache<T>(RefCell<HashMap<String, Entry<T>>>);
+pub(in crate::providers) struct Cache<T>(RefCell<HashMap<String, CacheEntry<T>>>);
 
-type Entry<T> = Rc<OnceCell<Result<T, Error>>>;
+type CacheEntry<T> = Rc<OnceCell<Result<T, Error>>>;
 
 impl<T> Default for Cache<T> {
     fn default() -> Self {

@@ -7,7 +7,7 @@ use crate::model::{InvalidTarget, Outcome};
 
 /// An entry with the same keys as those of targets that were read.
 #[derive(Serialize)]
-struct Entry {
+struct InvalidEntry {
     provider: Option<&'static str>,
     repository: Option<String>,
     pipeline: Option<String>,
@@ -38,9 +38,9 @@ pub(super) fn results(targets: &[InvalidTarget], hide: Hide<'_>, max_units: usiz
     "[]".to_owned()
 }
 
-fn entry(target: &InvalidTarget, has_error: bool, hide: Hide<'_>) -> Entry {
+fn entry(target: &InvalidTarget, has_error: bool, hide: Hide<'_>) -> InvalidEntry {
     let error = hide(&target.error);
-    Entry {
+    InvalidEntry {
         provider: target.provider,
         repository: target.repository.as_deref().map(hide),
         pipeline: None,
