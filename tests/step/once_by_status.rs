@@ -419,6 +419,21 @@ fn if_nothing_can_be_written_ahead_nothing_is_sent() {
     });
 }
 
+/// A proxy may answer in GitHub's place.
+#[test]
+fn an_answer_that_names_no_status_sets_none() {
+    in_parallel(PROVIDERS.to_vec(), |provider| {
+        let sandbox = world(provider, Scenario::passing(SECOND));
+        let other = Fault::status(Moment::BeforeActing, 200);
+        for nth in 2..=6 {
+            sandbox.fault(setting_a_status(), Occasion::Nth(nth), other.clone());
+        }
+        let done = step(provider, &sandbox, 1).run();
+        let unset = "the commit status that has to remember the trigger can't be set: ";
+        refuses(&done, &sandbox, 0, unset);
+    });
+}
+
 #[test]
 fn a_status_that_is_set_after_a_failure_is_enough() {
     in_parallel(PROVIDERS.to_vec(), |provider| {

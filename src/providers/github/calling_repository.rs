@@ -22,7 +22,9 @@ use crate::providers::location::Location;
 use crate::providers::pages::{self, List, PAGE_SIZES};
 use crate::providers::provider::ProviderSpec as _;
 use crate::providers::quota::{Idempotency, Quota};
-use crate::providers::reading::{INVALID_TOKEN_HINT, OWN_WORDS_HINT, not_visible, parse_json};
+use crate::providers::reading::{
+    INVALID_TOKEN_HINT, OWN_WORDS_HINT, not_visible, parse_json, unreadable_response,
+};
 use crate::providers::wire;
 
 /// Polls don't use this quota, so nothing has to be spaced out.
@@ -67,7 +69,9 @@ struct CreatedRun {
 }
 
 impl CallingRepository for GitHubCallingRepository<'_> {
+    /// Only an answer that names the status counts: any other may be a proxy's, and then nothing was set.
     async fn set_status(&self, commit: &str, status: &CommitStatus) -> Result<(), Error> {
+        const WHAT: &str = "setting the commit status";
         let url = repository_url(self.location, ["statuses", commit]);
         let body = json(&NewStatus {
             state: status.state,
@@ -78,10 +82,14 @@ impl CallingRepository for GitHubCallingRepository<'_> {
         let posting = self
             .api
             .post(&self.http, Idempotency::Repeatable, &url, Some(&body));
-        let response = posting.await?.check_status("setting the commit status");
+        let response = posting.await?.check_status(WHAT);
         let explained = response
             .map_err(|error| error.if_rejected(|error| self.explain(error, commit, "write")));
-        explained.map(drop)
+        let set: ListedStatus = parse_json(explained?, WHAT)?;
+        if set.state != status.state {
+            return Err(unreadable_response(WHAT, "the response has another state"));
+        }
+        Ok(())
     }
 
     async fn statuses(&self, commit: &str) -> Result<ListedStatuses, Error> {
